@@ -1,0 +1,25 @@
+"""What the pipeline asks of an experiment tracker; `vantage.registry` implements it on MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+
+class Tracker(Protocol):
+    """Records one run for each trained arm and each evaluation."""
+
+    def record(
+        self,
+        name: str,
+        digest: str,
+        *,
+        params: Mapping[str, str],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        history: Sequence[Mapping[str, float]] = (),
+    ) -> str:
+        """Record a run once for each digest and return its id; a second call with the same digest changes nothing.
+
+        `history` rows hold `step` and the metrics at that step.
+        """

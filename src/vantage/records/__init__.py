@@ -1,0 +1,1 @@
+"""What flows between stages: typed records, their file names and versions."""
