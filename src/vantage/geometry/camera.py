@@ -1,4 +1,4 @@
-"""The pinhole camera. Pixel (u, v) = (column, row) with integers at pixel centres; x right, y down, z forward."""
+"""The pinhole camera: x right, y down, z forward; pixel (u, v) = (column, row), integers at pixel centres."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Pinhole:
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
     def resized(self, width: int, height: int) -> Pinhole:
-        """The camera of the same image resized to `width` x `height`; a pixel centre c goes to (c + 0.5) s - 0.5."""
+        """The camera of the resized image; a pixel coordinate c becomes (c + 0.5) s - 0.5 on each axis."""
         sx, sy = width / self.width, height / self.height
         return Pinhole(
             width, height, self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5
@@ -45,7 +45,7 @@ class Pinhole:
     def project(
         self, p_cam: Float[np.ndarray, "*n 3"]
     ) -> tuple[Float64[np.ndarray, "*n 2"], Float64[np.ndarray, "*n"]]:
-        """Pixel coordinates and depth z (m) of camera points; a point with z <= 0 has NaN pixel coordinates."""
+        """Pixel coordinates and depth z (m) of camera points; with z <= 0 the coordinates are NaN."""
         p = np.asarray(p_cam, dtype=np.float64)
         z = p[..., 2]
         safe = np.where(z > 0, z, np.nan)

@@ -67,8 +67,8 @@ def wrap(angle: float) -> float:
 def level_ego(T_world_cam: Float[np.ndarray, "4 4"]) -> Matrix4:
     """T_world_ego of the `ego_level` frame: on the floor (z = 0) under the camera, x along its view, z up.
 
-    The world must have z up and its floor at z = 0. A camera that looks straight down faces where the top of its
-    image points; straight up, where the bottom points.
+    The world must have z up and its floor at z = 0. A camera that looks straight down faces where the top
+    of its image points; straight up, where the bottom points.
     """
     T = np.asarray(T_world_cam, dtype=np.float64)
     forward, down = T[:3, 2], T[:3, 1]
@@ -80,6 +80,6 @@ def level_ego(T_world_cam: Float[np.ndarray, "4 4"]) -> Matrix4:
 
 
 def camera_ego(T_world_cam: Float[np.ndarray, "4 4"]) -> Matrix4:
-    """T_world_ego of the `ego_camera` frame: the camera's axes renamed to x forward, y left, z up (PoseAlign)."""
+    """T_world_ego of the `ego_camera` frame: the camera's axes as x forward, y left, z up (PoseAlign)."""
     T = np.asarray(T_world_cam, dtype=np.float64)
     return compose(T[:3, :3] @ R_FLU_RDF.T, T[:3, 3])
