@@ -1,0 +1,1 @@
+"""MLflow: the store, runs, the packaged model, promotion and its model card."""
