@@ -1,0 +1,1 @@
+"""Questions about scans: words, scenes, families of relations, situations, balance and splits."""
