@@ -46,7 +46,7 @@ def sync_folder(folder: Path) -> None:
 def replace_folder(ready: Path, final: Path) -> None:
     """Put the folder `ready` in the place of `final`; both lie on one file system.
 
-    The former folder is moved away first and removed last, so that a kill in between leaves whole folders only.
+    The former folder is moved away first and removed last: a kill in between leaves whole folders only.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     former = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.old")

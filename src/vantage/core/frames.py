@@ -7,9 +7,14 @@ from typing import Final, Literal, get_args
 from vantage.core.errors import ContractError
 
 Frame = Literal["raw", "aligned", "camera", "ego_camera", "ego_level"]
-"""`raw`: the world as scanned. `aligned`: axis alignment applied, z up, floor at z = 0. `camera`: x right, y down,
-z forward. `ego_camera`: at the camera, x forward, y left, z up, pitch and roll kept. `ego_level`: on the floor below
-the camera, x forward, y left, z up, yaw only."""
+"""The frames that coordinates can be in.
+
+- `raw`: the world as scanned.
+- `aligned`: axis alignment applied, z up, floor at z = 0.
+- `camera`: x right, y down, z forward.
+- `ego_camera`: at the camera, x forward, y left, z up, pitch and roll kept.
+- `ego_level`: on the floor below the camera, x forward, y left, z up, yaw only.
+"""
 
 FRAMES: Final[tuple[str, ...]] = get_args(Frame)
 

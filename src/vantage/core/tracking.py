@@ -19,7 +19,8 @@ class Tracker(Protocol):
         tags: Mapping[str, str],
         history: Sequence[Mapping[str, float]] = (),
     ) -> str:
-        """Record a run once for each digest and return its id; a second call with the same digest changes nothing.
+        """Record a run once for each digest and return its id.
 
+        A second call with the same digest changes nothing and returns the first run's id.
         `history` rows hold `step` and the metrics at that step.
         """

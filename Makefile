@@ -1,0 +1,46 @@
+# make demo | test | ui are what a newcomer needs; the rest is for people who change Vantage.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+TESTS ?= tests
+
+.PHONY: help setup setup-dev demo test ui lint format bench base clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup:
+	@infra/setup.sh all
+
+setup-dev:
+	@infra/setup.sh dev
+
+demo: setup ## from raw scans to a registered model that answers questions; no GPU, no ScanNet (about 14 minutes)
+	@infra/demo.sh
+
+test: setup-dev ## the tests
+	pytest -n 2 --dist loadgroup $(TESTS)
+
+ui: setup ## Dagster and MLflow on loopback, over this workspace
+	@python infra/ui.py
+
+lint: setup-dev ## ruff, mypy, import-linter
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+format: setup-dev ## let ruff rewrite what it can
+	ruff check --fix .
+	ruff format .
+
+bench: setup-dev ## each hot path beside the straightforward or published way
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; python "$$file"; done
+
+base: setup ## train the shipped base of the pocket model again (about 25 minutes on two cores)
+	python -m vantage.models.base
+
+clean: ## remove everything that the pipeline made; the environment stays
+	rm -rf data models reports .vantage .dagster .dvc/cache .dvc/tmp mlruns/mlflow.db mlruns/artifacts dvc.lock

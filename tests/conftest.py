@@ -1,0 +1,28 @@
+"""What every test may use: the real sequences, and array shapes checked at each call."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = Path(os.environ.get("VANTAGE_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real sequences and annotations; the test is skipped, loudly, where it is absent."""
+    if not SHARED_DATA.is_dir():
+        message = f"NO REAL DATA: {SHARED_DATA} is absent; set VANTAGE_SHARED_DATA to run the tests on real sequences"
+        warnings.warn(message, stacklevel=1)
+        pytest.skip(message)
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def office(shared_data: Path) -> Path:
+    """A real posed RGB-D office sequence in ScanNet's extracted layout."""
+    return shared_data / "office_hololens"
