@@ -18,7 +18,9 @@ from vantage.evaluation.scorers import (
     scorer,
 )
 
-WORDS = st.lists(st.sampled_from(["chair", "brown", "table", "air", "one", "someone", "no", "north"]), max_size=4)
+WORDS = st.lists(
+    st.sampled_from(["chair", "brown", "table", "air", "one", "someone", "no", "north"]), max_size=4
+)
 
 
 def test_raw_neither_lowers_nor_strips() -> None:
@@ -40,10 +42,12 @@ def test_leo_stops_at_the_first_reference_that_matches_in_any_way() -> None:
 
 @pytest.mark.parametrize(
     ("prediction", "reference"),
-    [("air", "chair"), ("one", "someone"), ("one", "stone"), ("even", "uneven"), ("no", "north"), ("a", "table"),
-     ("ten", "often"), ("", "anything"), ("椅子", "chair"), ("?!", "chair")],
+    [("air", "chair"), ("one", "someone"), ("one", "stone"), ("even", "uneven"), ("no", "north"),
+     ("a", "table"), ("ten", "often"), ("", "anything"), ("椅子", "chair"), ("?!", "chair")],
 )  # fmt: skip
-def test_the_published_variants_fall_for_substrings_and_the_strict_one_does_not(prediction: str, reference: str) -> None:
+def test_the_published_variants_fall_for_substrings_and_the_strict_one_does_not(
+    prediction: str, reference: str
+) -> None:
     assert em_refined_leo(prediction, [reference]) == em_refined_membership(prediction, [reference]) == 1
     assert em_refined_strict(prediction, [reference]) == 0
 

@@ -4,6 +4,8 @@
 published tables; they say little about answers of one closed vocabulary and nothing about compass words.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -55,7 +57,7 @@ def refined_leo(prediction: str, references: Sequence[str]) -> tuple[int, int]:
 
 
 def refined_membership(prediction: str, references: Sequence[str]) -> tuple[int, int]:
-    """The (exact, refined) pair of LLaVA-3D, 3D-LLaVA, PoseAlign3D and VLM-3R: exact membership is tried first."""
+    """The (exact, refined) pair of LLaVA-3D, 3D-LLaVA, PoseAlign3D and VLM-3R: exact membership first."""
     cleaned, accepted = clean_answer(prediction), [clean_answer(r) for r in references]
     if cleaned in accepted:
         return 1, 1

@@ -1,5 +1,7 @@
 """Intervals: Wilson's for a share, a paired bootstrap over rooms for the difference of two arms."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -60,7 +62,7 @@ def paired_gain(
 
     Rooms, not questions, are drawn with replacement: questions of one room share its objects and views, so
     they are not independent. With fewer than two rooms the interval is the widest there is.
-    Source: the cluster bootstrap of Davison and Hinkley, "Bootstrap Methods and their Application", 1997, 3.8.
+    Source: the cluster bootstrap of Davison and Hinkley, "Bootstrap Methods and their Application", 3.8.
     """
     if not len(scores) == len(baseline) == len(rooms):
         raise ValueError(f"{len(scores)} scores, {len(baseline)} of the baseline, {len(rooms)} rooms")
