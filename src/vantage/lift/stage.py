@@ -1,0 +1,66 @@
+"""The `lift` stage: patch coordinates of every kept frame, and the scan's general view set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vantage.core.errors import ScanError
+from vantage.core.seeds import priority
+from vantage.core.tasks import Facts, Task
+from vantage.lift.config import LiftConfig
+from vantage.lift.coverage import frame_voxels, greedy_coverage
+from vantage.lift.patches import PatchPoints, patch_coordinates
+from vantage.records.frames import Frame, kept_frames
+from vantage.records.patches import PatchCoordinates, ViewSet, write_patches, write_views
+from vantage.records.scan import read_scan
+from vantage.scans.pixels import read_depth
+
+
+def lift(task: Task, config: LiftConfig) -> Facts:
+    """Write `patches.npz` and `views.json`, both in the aligned world, for one scan.
+
+    Raises ScanError if no frame was kept, or no patch of any frame has depth.
+    """
+    meta, frames = read_scan(task.inputs["extract"]), kept_frames(task.inputs["extract"])
+    if not frames:
+        raise ScanError("no frame of the scan was kept", where=meta.scan_id, expected="at least one frame")
+    points, voxels = [], []
+    for done, frame in enumerate(frames):
+        task.progress.step(done, len(frames), f"frame {frame.frame_id}")
+        depth = read_depth(task.inputs["download"], meta, frame)
+        pose = meta.T_aligned_raw @ frame.T_raw_cam
+        points.append(
+            patch_coordinates(depth, meta.depth, pose, meta.color, config.grid, config.min_valid_share)
+        )
+        voxels.append(frame_voxels(depth, meta.depth, pose, config.voxel_m, config.coverage_stride))
+    patches = _stacked(frames, points)
+    if not patches.valid.any():
+        raise ScanError(
+            "no image patch has depth",
+            where=meta.scan_id,
+            expected=f"patches with at least {config.min_valid_share:.0%} measured depth pixels",
+            hint="check the depth images and lift.min_valid_share",
+        )
+    write_patches(task.out, patches)
+
+    order = [priority(task.seed, "coverage", meta.scan_id, frame.frame_id) for frame in frames]
+    cover = greedy_coverage(voxels, config.views, order)
+    ids = [frames[i].frame_id for i in cover.chosen]
+    write_views(task.out, ViewSet(ids, cover.gains, cover.voxels, config.voxel_m))
+    task.progress.step(len(frames), len(frames), "view set")
+    return {
+        "frames": len(frames),
+        "valid_patch_share": float(patches.valid.mean()),
+        "views": len(ids),
+        "covered_share": sum(cover.gains) / max(1, cover.voxels),
+    }
+
+
+def _stacked(frames: list[Frame], points: list[PatchPoints]) -> PatchCoordinates:
+    return PatchCoordinates(
+        frame_ids=np.array([frame.frame_id for frame in frames], dtype=np.int64),
+        xyz_aligned=np.stack([p.xyz_world for p in points]),
+        valid=np.stack([p.valid for p in points]),
+        spread=np.stack([p.spread for p in points]),
+        valid_share=np.stack([p.valid_share for p in points]),
+    )
