@@ -4,9 +4,7 @@ from vantage.core.errors import ContractError, ParameterError, ScanError, SetAsi
 
 
 def test_an_error_says_where_what_is_wrong_and_what_to_do() -> None:
-    error = ScanError(
-        "pose is not rigid", where="pose/3.txt", expected="det 1", found=0.5, hint="drop the frame"
-    )
+    error = ScanError("pose is not rigid", where="pose/3.txt", expected="det 1", found=0.5, hint="drop it")
     assert str(error).splitlines() == [
         "pose is not rigid",
         "  in: pose/3.txt",
