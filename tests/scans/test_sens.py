@@ -211,7 +211,10 @@ def test_a_missing_file_and_a_missing_frame(tmp_path: Path) -> None:
 
 def test_poses_cost_far_less_than_images(tmp_path: Path) -> None:
     """Seeking past the images against unpacking them: the margin is so wide that 5x cannot flake."""
-    color, depth = Pinhole(640, 480, 500, 500, 320, 240), Pinhole(320, 240, 250, 250, 160, 120)
+    color, depth = (
+        Pinhole(640, 480, 500.0, 500.0, 320.0, 240.0),
+        Pinhole(320, 240, 250.0, 250.0, 160.0, 120.0),
+    )
     rng = np.random.default_rng(0)
     jpeg = encode_jpeg(rng.integers(0, 256, (480, 640, 3), dtype=np.uint8))
     path = tmp_path / "big.sens"

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8, UInt16
@@ -61,7 +60,7 @@ class SensReader:
             raise
         self._table: list[SensFrame] | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> SensReader:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -192,7 +191,7 @@ class SensWriter:
         self._file.write(packed)
         self._count += 1
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> SensWriter:
         return self
 
     def __exit__(

@@ -75,8 +75,8 @@ def pack_header(header: SensHeader) -> bytes:
 def parse_header(start: bytes, file: str, file_bytes: int) -> SensHeader:
     """Read the header from the first bytes of a file of `file_bytes` bytes.
 
-    `start` needs at most `HEADER_READ` bytes. Raises ScanError naming `file`, the byte, what was expected there
-    and what was found.
+    `start` needs at most `HEADER_READ` bytes. Raises ScanError naming `file`, the byte, what was expected
+    there and what was found.
     """
     version, name_bytes = struct.unpack_from("<IQ", _need(start, 0, 12, file))
     if version != VERSION:
