@@ -41,7 +41,8 @@ def sample_questions(
     """Draw up to `n` different questions, evenly over families; name a family twice for more of it.
 
     A family's buckets (yes and no of existence, seen and unseen of direction, numbers of count) are drawn
-    evenly. Not every candidate is listed first, so a scene takes about half a millisecond. Fewer than `n` come back when the scene offers fewer.
+    evenly. Not every candidate is made first, so a scene takes about half a millisecond. Fewer than `n` come
+    back when the scene offers fewer.
 
     Args:
         scene: the room.

@@ -107,8 +107,9 @@ class Scene:
 class Seen:
     """What the views of a situation show (visible pixels above the threshold).
 
-    `first`: for each object seen in view 1 (the ego's), its column there in pixels of the 64-pixel-wide model
-    image, integers at pixel centres. `views`: ids seen in any of the views, view 1 included.
+    `first`: for each object seen in view 1 (the ego's), the column of its box centre there in pixels of the
+    64-pixel-wide model image, integers at pixel centres; NaN where the centre does not fall in the picture.
+    `views`: ids seen in any of the views, view 1 included.
     """
 
     first: Mapping[int, float]
@@ -125,7 +126,7 @@ class Placed:
     y: float
     height: float
     column: float | None
-    """Column in view 1 (64-pixel image), None when the object is not seen there."""
+    """Column in view 1 as in `Seen.first`; None when the object is not seen there."""
 
     @property
     def distance(self) -> float:

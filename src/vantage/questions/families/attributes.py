@@ -61,5 +61,5 @@ def _explain(c: Candidate) -> str:
     return f"i see {words.article(c.names[0])}. {c.answer}."
 
 
-CATEGORY = Family("category", words.CLASSES, _category_choices, _ask_category, _explain)
-COLOR = Family("color", words.COLORS, _color_choices, _ask_color, _explain)
+CATEGORY = Family("category", words.CLASSES, _category_choices, _ask_category, _explain, max_share=1.0)
+COLOR = Family("color", words.COLORS, _color_choices, _ask_color, _explain, max_share=1.0)

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge, Lt
 
 from vantage.questions.scene import Situated
+
+# Evidence is rounded to centimetres: a margin of 2 cm keeps every answer true of the rounded numbers.
+Margin = Annotated[float, Ge(0.02)]
 
 
 @dataclass(frozen=True)
 class Margins:
     """How far from a tie or a border a question must be. Metres, except `side_px`."""
 
-    axis_m: float = 0.25
+    axis_m: Margin = 0.25
     """direction: the object's distance from both axes of `ego_level`."""
-    rounding_m: float = 0.1
+    rounding_m: Annotated[float, Ge(0.02), Lt(0.5)] = 0.1
     """distance: how far the distance keeps from x.5, where rounding to whole metres flips."""
-    nearer_m: float = 0.4
+    nearer_m: Margin = 0.4
     """nearest and nearest_to: difference of the two horizontal distances."""
-    height_m: float = 0.15
+    height_m: Margin = 0.15
     """size: difference of the two vertical extents."""
-    side_px: float = 5.0
+    side_px: Annotated[float, Ge(0.01), Lt(32)] = 5.0
     """side: distance from the middle column of the 64-pixel-wide model image."""
 
 
@@ -77,6 +82,9 @@ class Family:
             where that is known beforehand).
         ask: makes the candidate for one choice, or says why there is none.
         explain: the reasoning text of a candidate; it quotes the measured numbers and can be recomputed.
+        max_share: largest share of a scan's questions of this family (and slice) that one answer may take;
+            0.5 makes two answers equally common.
+        slices: parts of the family that are reported apart; a scan's questions are divided evenly over them.
         learnable_by_pocket: false where the pocket model has no circuit for it.
     """
 
@@ -85,6 +93,8 @@ class Family:
     choices: Callable[[Situated], Buckets]
     ask: Callable[[Situated, Arguments, Margins], Candidate | Dropped]
     explain: Callable[[Candidate], str]
+    max_share: float
+    slices: tuple[str, ...] = ("",)
     learnable_by_pocket: bool = True
 
 

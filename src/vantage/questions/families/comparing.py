@@ -112,9 +112,9 @@ def _compared(first: float, second: float, less: str, more: str) -> str:
 
 
 NEAREST = Family(
-    "nearest", words.YES_NO, lambda s: _pairs(s, ("nearer", "farther")), _ask_nearest, _explain_nearest
+    "nearest", words.YES_NO, lambda s: _pairs(s, ("nearer", "farther")), _ask_nearest, _explain_nearest, 0.5
 )
-SIZE = Family("size", words.YES_NO, lambda s: _pairs(s, ("taller", "shorter")), _ask_size, _explain_size)
+SIZE = Family("size", words.YES_NO, lambda s: _pairs(s, ("taller", "shorter")), _ask_size, _explain_size, 0.5)
 NEAREST_TO = Family(
-    "nearest_to", words.YES_NO, _triples, _ask_nearest_to, _explain_nearest_to, learnable_by_pocket=False
+    "nearest_to", words.YES_NO, _triples, _ask_nearest_to, _explain_nearest_to, 0.5, learnable_by_pocket=False
 )

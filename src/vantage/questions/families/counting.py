@@ -35,4 +35,4 @@ def _explain(c: Candidate) -> str:
     return f"i see {', '.join(words.article(n) for n in c.names)}: {c.measured['matches']:.0f}. {c.answer}."
 
 
-COUNT = Family("count", words.NUMBERS, _choices, _ask, _explain)
+COUNT = Family("count", words.NUMBERS, _choices, _ask, _explain, max_share=0.6)

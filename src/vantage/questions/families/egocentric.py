@@ -109,6 +109,14 @@ def _explain_distance(c: Candidate) -> str:
     )
 
 
-SIDE = Family("side", words.SIDES, _side_choices, _ask_side, _explain_side)
-DIRECTION = Family("direction", words.DIRECTIONS, _direction_choices, _ask_direction, _explain_direction)
-DISTANCE = Family("distance", words.NUMBERS, _all_choices, _ask_distance, _explain_distance)
+SIDE = Family("side", words.SIDES, _side_choices, _ask_side, _explain_side, max_share=0.5)
+DIRECTION = Family(
+    "direction",
+    words.DIRECTIONS,
+    _direction_choices,
+    _ask_direction,
+    _explain_direction,
+    max_share=0.6,
+    slices=("unseen", "seen"),
+)
+DISTANCE = Family("distance", words.NUMBERS, _all_choices, _ask_distance, _explain_distance, max_share=0.6)

@@ -41,4 +41,4 @@ def _explain(c: Candidate) -> str:
     return f"objects that are a {name}: {c.measured['matches']:.0f}. {c.answer}."
 
 
-EXIST = Family("exist", words.YES_NO, _choices, _ask, _explain)
+EXIST = Family("exist", words.YES_NO, _choices, _ask, _explain, max_share=0.5)

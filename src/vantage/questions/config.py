@@ -1,0 +1,48 @@
+"""Parameters of the synthesize stage; defaults are the demo profile's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
+from vantage.questions.families.base import Margins
+
+Quota = Annotated[int, Ge(0)]
+
+
+def _quotas() -> dict[str, int]:
+    return {
+        "exist": 2,
+        "count": 1,
+        "category": 2,
+        "color": 1,
+        "side": 2,
+        "direction": 6,
+        "distance": 3,
+        "nearest": 2,
+        "size": 1,
+        "nearest_to": 1,
+    }
+
+
+@dataclass(frozen=True)
+class SynthesizeConfig:
+    """What to ask, from where, and which rooms are held out."""
+
+    held_out_share: Annotated[float, Ge(0), Le(1)] = 0.2857
+    """Share of rooms held out, by a hash of the room's id."""
+    views_per_question: Annotated[int, Ge(1)] = 4
+    """Views of a situation, the ego's included; fewer when a scan keeps fewer frames."""
+    train_egos: Annotated[int, Ge(1)] = 24
+    """Situations of a training scan: at most this many kept frames, spread over the path, are egos."""
+    heldout_egos: Annotated[int, Ge(1)] = 4
+    """Situations of a held-out scan."""
+    min_visible_px: Annotated[float, Ge(1)] = 12.0
+    """An object counts as seen in a view from this many pixels of a 64 x 64 image of it."""
+    questions: dict[str, Quota] = field(default_factory=_quotas)
+    """At most so many questions of a family for a situation, on average over a scan; families left out are
+    not asked."""
+    margins: Margins = field(default_factory=Margins)
+    """How far from a tie a question must be."""

@@ -1,0 +1,124 @@
+"""Situations of a scan: from which recorded frames questions are asked, and which views go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from vantage.core import seeds
+from vantage.geometry import transforms
+from vantage.geometry.camera import Pinhole
+from vantage.questions.scene import Scene, Seen
+
+MODEL_PX = 64
+"""Side of the image in whose pixels columns are told (the colour image, squashed)."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """An ego pose, its views, and what they show.
+
+    Attributes:
+        views: frame ids, the ego's own first.
+        T_aligned_ego: maps `ego_level` of view 1 to `aligned`, metres.
+        seen: what the views show.
+    """
+
+    views: tuple[int, ...]
+    T_aligned_ego: Float64[np.ndarray, "4 4"]
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The kept frames of a scan as situations need them.
+
+    Attributes:
+        scan_id: the scan.
+        frame_ids: kept frames, ascending.
+        T_aligned_cam: camera to `aligned`, metres, by frame.
+        object_ids: the objects of the columns of `sees`.
+        sees: whether a frame shows an object (visible pixels above the threshold).
+        camera: the colour camera.
+    """
+
+    scan_id: str
+    frame_ids: tuple[int, ...]
+    T_aligned_cam: Float64[np.ndarray, "f 4 4"]
+    object_ids: tuple[int, ...]
+    sees: Bool[np.ndarray, "f o"]
+    camera: Pinhole
+
+
+def spread(frame_ids: Sequence[int], n: int, seed: int, scan_id: str) -> tuple[int, ...]:
+    """At most `n` frames spread evenly over a path, in order; where they start is drawn from the seed."""
+    total = len(frame_ids)
+    if total <= n:
+        return tuple(frame_ids)
+    offset = seeds.fraction(seed, "egos", scan_id)
+    return tuple(frame_ids[int((i + offset) * total / n)] for i in range(n))
+
+
+def choose_views(
+    recorded: Recorded, ego: int, n: int, seed: int, must_see: Iterable[int] = ()
+) -> tuple[int, ...]:
+    """The ego's frame, then greedily the frame that shows most objects not shown yet, `n` in all.
+
+    Objects of `must_see` count before all others, so they are shown if any frame shows them and `n` allows.
+    Ties, frames that add nothing among them, fall to a hash priority of seed, scan, ego and frame.
+
+    Returns:
+        Frame ids, the ego first; all kept frames when there are no more than `n`.
+    """
+    rows = {frame: row for row, frame in enumerate(recorded.frame_ids)}
+    wanted = np.isin(np.asarray(recorded.object_ids, dtype=np.int64), list(must_see))
+    weight = np.where(wanted, 1 + len(recorded.object_ids), 1)
+    others = [frame for frame in recorded.frame_ids if frame != ego]
+    tie = {frame: seeds.priority(seed, "views", recorded.scan_id, ego, frame) for frame in others}
+    chosen, shown = [ego], recorded.sees[rows[ego]].copy()
+    while others and len(chosen) < n:
+        gain = {frame: int((weight * (recorded.sees[rows[frame]] & ~shown)).sum()) for frame in others}
+        best = min(others, key=lambda frame: (-gain[frame], tie[frame]))
+        chosen.append(best)
+        others.remove(best)
+        shown |= recorded.sees[rows[best]]
+    return tuple(chosen)
+
+
+def situate(recorded: Recorded, scene: Scene, views: tuple[int, ...]) -> Situation:
+    """The situation of given views (frame ids, the ego first)."""
+    rows = [recorded.frame_ids.index(frame) for frame in views]
+    shown = np.flatnonzero(recorded.sees[rows].any(axis=0))
+    T_aligned_cam = recorded.T_aligned_cam[rows[0]]
+    first = [recorded.object_ids[column] for column in np.flatnonzero(recorded.sees[rows[0]])]
+    first = [object_id for object_id in first if object_id in scene.by_id]
+    columns = _columns(recorded.camera, T_aligned_cam, scene, first)
+    return Situation(
+        views=views,
+        T_aligned_ego=transforms.level_ego(T_aligned_cam),
+        seen=Seen(
+            first=dict(zip(first, columns, strict=True)),
+            views=frozenset(recorded.object_ids[column] for column in shown),
+        ),
+    )
+
+
+def situations_of(recorded: Recorded, scene: Scene, egos: int, views: int, seed: int) -> list[Situation]:
+    """At most `egos` situations of a scan, with `views` views each."""
+    chosen = spread(recorded.frame_ids, egos, seed, recorded.scan_id)
+    return [situate(recorded, scene, choose_views(recorded, ego, views, seed)) for ego in chosen]
+
+
+def _columns(
+    camera: Pinhole, T_aligned_cam: Float64[np.ndarray, "4 4"], scene: Scene, object_ids: Sequence[int]
+) -> list[float]:
+    """Columns (px of the model image) of box centres; NaN outside the picture."""
+    if not object_ids:
+        return []
+    centers = np.array([scene.by_id[object_id].center for object_id in object_ids])
+    small = camera.resized(MODEL_PX, MODEL_PX)
+    uv, _ = small.project(transforms.apply(transforms.invert(T_aligned_cam), centers))
+    return [float(u) for u in np.where(small.inside(uv), uv[:, 0], np.nan)]
