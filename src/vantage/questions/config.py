@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from vantage.questions.families.base import Margins
+from vantage.questions.families import Margins, family
 
 Quota = Annotated[int, Ge(0)]
 
@@ -46,3 +46,7 @@ class SynthesizeConfig:
     not asked."""
     margins: Margins = field(default_factory=Margins)
     """How far from a tie a question must be."""
+
+    def __post_init__(self) -> None:
+        for name in self.questions:
+            family(name)  # an unknown name is an error here, before any scan is touched

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Float64
@@ -37,6 +37,21 @@ class RoomObject:
         return f"{self.color} {self.label}" if self.color else self.label
 
 
+class Item(Protocol):
+    """What `Scene.of` needs of an object; fields as in `RoomObject`."""
+
+    @property
+    def object_id(self) -> int: ...  # noqa: D102
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def color(self) -> str: ...  # noqa: D102
+    @property
+    def center(self) -> tuple[float, float, float]: ...  # noqa: D102
+    @property
+    def size(self) -> tuple[float, float, float]: ...  # noqa: D102
+
+
 class Scene:
     """The objects of a room that may be asked about, and who can be named without ambiguity.
 
@@ -48,25 +63,17 @@ class Scene:
         self.objects: tuple[RoomObject, ...] = tuple(sorted(objects, key=lambda o: o.object_id))
 
     @classmethod
-    def build(
-        cls,
-        object_ids: Iterable[int],
-        labels: Iterable[str],
-        colors: Iterable[str],
-        centers: Iterable[Iterable[float]],
-        sizes: Iterable[Iterable[float]],
-    ) -> Scene:
-        """From parallel columns; objects whose label is not a class of the vocabulary are left out."""
-        objects = []
-        for object_id, label, color, center, size in zip(
-            object_ids, labels, colors, centers, sizes, strict=True
-        ):
-            name = words.class_of(label)
-            if name is not None:
-                x, y, z = (float(value) for value in center)
-                sx, sy, sz = (float(value) for value in size)
-                objects.append(RoomObject(int(object_id), name, color, (x, y, z), (sx, sy, sz)))
-        return cls(objects)
+    def of(cls, items: Iterable[Item]) -> Scene:
+        """From any upright boxes in `aligned`, a generated room's for instance.
+
+        Items whose label is not a class of the vocabulary (walls, floors) are left out.
+        """
+        labelled = ((words.class_of(item.label), item) for item in items)
+        return cls(
+            RoomObject(item.object_id, label, item.color, item.center, item.size)
+            for label, item in labelled
+            if label is not None
+        )
 
     @cached_property
     def by_id(self) -> dict[int, RoomObject]:

@@ -11,23 +11,23 @@ from vantage.questions.families.base import Candidate, Dropped, Family, Margins
 __all__ = ["FAMILIES", "FAMILY_NAMES", "Candidate", "Dropped", "Family", "Margins", "family"]
 
 _TABLE = {
-    "exist": "existence:EXIST",
-    "count": "counting:COUNT",
-    "category": "attributes:CATEGORY",
-    "color": "attributes:COLOR",
-    "side": "egocentric:SIDE",
-    "direction": "egocentric:DIRECTION",
-    "distance": "egocentric:DISTANCE",
-    "nearest": "comparing:NEAREST",
-    "size": "comparing:SIZE",
-    "nearest_to": "comparing:NEAREST_TO",
+    "exist": "vantage.questions.families.existence:EXIST",
+    "count": "vantage.questions.families.counting:COUNT",
+    "category": "vantage.questions.families.attributes:CATEGORY",
+    "color": "vantage.questions.families.attributes:COLOR",
+    "side": "vantage.questions.families.egocentric:SIDE",
+    "direction": "vantage.questions.families.egocentric:DIRECTION",
+    "distance": "vantage.questions.families.egocentric:DISTANCE",
+    "nearest": "vantage.questions.families.comparing:NEAREST",
+    "size": "vantage.questions.families.comparing:SIZE",
+    "nearest_to": "vantage.questions.families.comparing:NEAREST_TO",
 }
 FAMILY_NAMES: Final = tuple(_TABLE)
 """The project's own families, in the order of reports."""
 
 FAMILIES: Final[Names[Family]] = Names(
     "question family",
-    {name: f"vantage.questions.families.{target}" for name, target in _TABLE.items()},
+    _TABLE,
     group="vantage.question_families",
 )
 """Families by name; other packages add theirs through the entry-point group `vantage.question_families`."""
