@@ -1,0 +1,1 @@
+"""Which pose sees how much of which object."""

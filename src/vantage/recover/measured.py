@@ -1,0 +1,120 @@
+"""Visibility of objects against the depth that was measured from a pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
+
+from vantage.geometry.camera import Pinhole
+from vantage.geometry.transforms import apply, invert
+from vantage.records.objects import ScanPoints
+
+#: `visible_px` counts pixels of the colour image resized to this edge.
+MODEL_EDGE = 64
+
+
+def column_of(
+    instance: Int32[np.ndarray, "n"], object_ids: Int64[np.ndarray, "ids"]
+) -> Int64[np.ndarray, "n"]:
+    """Column of each point's object in the sorted `object_ids`; -1 for a point of none of them."""
+    if len(object_ids) == 0:
+        return np.full(len(instance), -1)
+    place = np.minimum(np.searchsorted(object_ids, instance), len(object_ids) - 1)
+    return np.where(object_ids[place] == instance, place, -1)
+
+
+@dataclass(frozen=True)
+class ObjectPoints:
+    """The vertices that belong to some object.
+
+    Attributes:
+        coord: metres, in the world of the poses.
+        column: the object of each vertex, an index into the object ids.
+        totals: vertices of each object.
+    """
+
+    coord: Float32[np.ndarray, "n 3"]
+    column: Int64[np.ndarray, "n"]
+    totals: Int64[np.ndarray, "ids"]
+
+    @classmethod
+    def of(cls, points: ScanPoints, object_ids: Int64[np.ndarray, "ids"]) -> ObjectPoints:
+        """Vertices of the objects in the sorted `object_ids`."""
+        column = column_of(points.instance, object_ids)
+        mine = column >= 0
+        return cls(points.coord[mine], column[mine], np.bincount(column[mine], minlength=len(object_ids)))
+
+
+def agreement_scores(
+    objects: ObjectPoints,
+    depth: Float32[np.ndarray, "h w"],
+    camera: Pinhole,
+    T_world_cam: Float64[np.ndarray, "4 4"],
+    tolerance_m: float,
+    tolerance_per_m: float,
+) -> Float32[np.ndarray, "ids"]:
+    """Share of each object's points that agree with the depth image (m, 0 = hole) taken from a pose.
+
+    A point agrees if its depth z differs from that of the pixel it falls on by less than
+    tolerance_m + tolerance_per_m * z. The divisor is all points of the object: one that falls on a hole, or
+    outside the image, is not seen.
+    """
+    uv, z = camera.project(apply(invert(T_world_cam), objects.coord))
+    inside = np.flatnonzero(camera.inside(uv))
+    pixel = np.clip(np.rint(uv[inside]).astype(np.int64), 0, (camera.width - 1, camera.height - 1))
+    found, z = depth[pixel[:, 1], pixel[:, 0]], z[inside]
+    agree = (found > 0) & (np.abs(z - found) < tolerance_m + tolerance_per_m * z)
+    hits = np.bincount(objects.column[inside[agree]], minlength=len(objects.totals))
+    scores: np.ndarray = (hits / np.maximum(objects.totals, 1)).astype(np.float32)
+    return scores
+
+
+class PixelLabels:
+    """Counts the pixels of each object in a depth image, by the nearest vertex of the scan's mesh.
+
+    A measured depth pixel belongs to the object of the mesh vertex nearest to its 3D point, if that vertex is
+    within `radius_m`. Every `stride`-th row and column is looked at and stands for the others; pixels outside
+    the colour image do not count. Holes belong to nobody: what the sensor cannot measure counts few pixels.
+    """
+
+    def __init__(
+        self,
+        points: ScanPoints,
+        object_ids: Int64[np.ndarray, "ids"],
+        depth_camera: Pinhole,
+        color_camera: Pinhole,
+        stride: int,
+        radius_m: float,
+    ) -> None:
+        from scipy.spatial import cKDTree
+
+        # The room is the better part of all pixels, so its vertices take part in the search, as column -1.
+        self._tree: Any = cKDTree(points.coord, balanced_tree=False, compact_nodes=False)
+        self._column = np.append(column_of(points.instance, object_ids), -1)
+        self._n_ids, self._radius = len(object_ids), radius_m
+        first = min(stride, depth_camera.height, depth_camera.width) // 2
+        grid = depth_camera.rays()[first::stride, first::stride]
+        uv, _ = color_camera.project(grid)
+        self._sampled = (slice(first, None, stride), slice(first, None, stride))
+        self._shared: Bool[np.ndarray, "sh sw"] = color_camera.inside(uv)
+        self._rays: Float64[np.ndarray, "sh sw 3"] = grid
+        model = color_camera.resized(MODEL_EDGE, MODEL_EDGE)
+        n_pixels = depth_camera.width * depth_camera.height
+        # Pixels of the model's image that a sample stands for: the two images differ by an axis-wise scale.
+        self._area = (
+            n_pixels / grid[..., 0].size * (model.fx * model.fy) / (depth_camera.fx * depth_camera.fy)
+        )
+
+    def count(
+        self, depth: Float32[np.ndarray, "h w"], T_world_cam: Float64[np.ndarray, "4 4"]
+    ) -> Float32[np.ndarray, "ids"]:
+        """Pixels of each object in a depth image (m, 0 = hole), in units of a 64 x 64 colour image."""
+        z = depth[self._sampled]
+        use = (z > 0) & self._shared
+        p_world = apply(T_world_cam, self._rays[use] * z[use].astype(np.float64)[:, None])
+        _, nearest = self._tree.query(p_world, distance_upper_bound=self._radius)
+        column = self._column[nearest]  # beyond the radius the tree answers with n, the appended -1
+        return (np.bincount(column[column >= 0], minlength=self._n_ids) * self._area).astype(np.float32)
