@@ -1,0 +1,1 @@
+"""Putting a scene in the frame of the one who asks."""
