@@ -1,0 +1,34 @@
+"""Parameters of the `evaluate` stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le
+
+Control = Literal["blind", "other_sample", "random_yaw"]
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is evaluated and what the headline is.
+
+    Attributes:
+        headline_arm: the arm that is to be promoted, and that the test-time controls are applied to.
+        baseline_arm: the arm that gains are measured against.
+        controls: changes at test time that should not work: `blind` removes images and coordinates,
+            `other_sample` gives the coordinates of another scan, `random_yaw` turns the ego at random.
+        headline_family: question family of the headline.
+        headline_slice: slice of that family; empty for a family without slices.
+        resamples: bootstrap resamples behind an interval of a gain.
+        batch: situations answered at once.
+    """
+
+    headline_arm: str = "embedding"
+    baseline_arm: str = "projector"
+    controls: tuple[Control, ...] = ("blind", "other_sample", "random_yaw")
+    headline_family: str = "direction"
+    headline_slice: str = "unseen"
+    resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
+    batch: Annotated[int, Ge(1)] = 16

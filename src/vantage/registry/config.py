@@ -1,0 +1,29 @@
+"""Parameters of the `promote` stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Le, MinLen
+
+Points = Annotated[float, Ge(-100.0), Le(100.0)]
+
+
+@dataclass(frozen=True)
+class PromoteConfig:
+    """When a model becomes champion. What is compared is the headline group of the evaluation.
+
+    Attributes:
+        model_name: name in the registry.
+        min_gain_points: least gain of the headline arm over the baseline arm, percentage points.
+        min_control_gain_points: least gain over every control, percentage points.
+        trained_controls: arms that are controls; those trained must be beaten like the test-time ones.
+        resamples: bootstrap resamples behind an interval.
+    """
+
+    model_name: Annotated[str, MinLen(1)] = "vantage"
+    min_gain_points: Points = 20.0
+    min_control_gain_points: Points = 10.0
+    trained_controls: tuple[str, ...] = ("other_sample", "random_yaw")
+    resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
