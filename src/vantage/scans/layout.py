@@ -1,0 +1,137 @@
+"""Folders of the user: which scans they hold, which files make a scan, and taking those."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from vantage.core.errors import ParameterError, ScanError
+from vantage.scans.config import FolderConfig
+from vantage.scans.folder import INTRINSIC, PARTS, is_extracted
+from vantage.scans.scannet import ANNOTATION_ENDINGS, SENS, stem
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_KEY = "download.folder"
+
+
+def check_name(name: str) -> str:
+    """`name` if it can be a scan's id and folder name; ParameterError when it could leave the folder."""
+    if not _SAFE.fullmatch(name) or ".." in name:
+        raise ParameterError(
+            "not a safe name for a scan",
+            where=f"{_KEY}.scans",
+            expected="letters, digits, dots, dashes and underscores, starting with a letter or digit",
+            found=repr(name),
+            hint="Rename the scan's folder.",
+        )
+    return name
+
+
+def is_scan(folder: Path) -> bool:
+    """Whether `folder` holds a scan in either layout."""
+    try:
+        return is_extracted(folder) or any(p.name.endswith(SENS) for p in folder.iterdir())
+    except PermissionError:
+        return True  # to be set aside with its reason, not overlooked
+
+
+def scan_folders(config: FolderConfig) -> dict[str, Path]:
+    """The scan folders to take, by name, sorted.
+
+    Raises ParameterError naming the key when the path or a named scan is missing, or nothing is found.
+    """
+    root = _root(config)
+    if is_scan(root):
+        found = {check_name(root.resolve().name): root}
+    else:
+        folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+        found = {check_name(p.name): p for p in folders if p.name in config.scans or is_scan(p)}
+    for name in config.scans:
+        if check_name(name) not in found:
+            raise ParameterError(
+                f"no scan folder {name!r}",
+                where=f"{_KEY}.scans",
+                expected=f"a folder of {root}",
+                found=", ".join(list(found)[:8]) or "no scan folder at all",
+                hint="Correct the name, or take it out of the list.",
+            )
+    found = {name: path for name, path in found.items() if not config.scans or name in config.scans}
+    if not found:
+        raise ParameterError(
+            "no scans in the folder",
+            where=f"{_KEY}.path",
+            expected="a .sens, or the folders color, depth, pose and intrinsic, in it or in its sub-folders",
+            found=f"{root} without either",
+        )
+    return found
+
+
+def scan_folder(config: FolderConfig, scan_id: str) -> Path:
+    """The folder of one scan; ScanError when it has gone since the scans were listed."""
+    root = _root(config)
+    if is_scan(root) and root.resolve().name == scan_id:
+        return root
+    folder = root / check_name(scan_id)
+    if not folder.is_dir():
+        raise ScanError(
+            "the scan's folder is gone", where=folder, expected="a scan folder", found="nothing there"
+        )
+    return folder
+
+
+def _root(config: FolderConfig) -> Path:
+    hint = f"Set {_KEY}.path to the folder that holds your scans, or download.source to generated."
+    if not config.path:
+        raise ParameterError("the folder of scans is not set", where=f"{_KEY}.path", found="''", hint=hint)
+    root = Path(config.path).expanduser()
+    if not root.is_dir():
+        found = "a file" if root.exists() else "nothing there"
+        raise ParameterError(
+            f"no folder {config.path}", where=f"{_KEY}.path", expected="a folder", found=found, hint=hint
+        )
+    return root
+
+
+def scan_files(folder: Path, scan_id: str) -> dict[str, Path]:
+    """The files that make a scan, by POSIX path relative to its folder, sorted; the rest is left alone."""
+    prefix = stem(folder, scan_id)
+    files = {}
+    if (sens := folder / f"{prefix}{SENS}").is_file():
+        files[sens.name] = sens
+    elif is_extracted(folder):
+        for part, endings in {**PARTS, INTRINSIC: (".txt",)}.items():
+            for path in (folder / part).iterdir():
+                if path.suffix.lower() in endings and not path.name.startswith("."):
+                    files[f"{part}/{path.name}"] = path
+    for ending in ANNOTATION_ENDINGS:
+        if (path := folder / f"{prefix}{ending}").is_file():
+            files[path.name] = path
+    return dict(sorted(files.items()))
+
+
+def take(files: dict[str, Path], out: Path, link: bool) -> int:
+    """Copy or hard-link `files` into `out` under their names; returns bytes. ScanError when unreadable."""
+    total = 0
+    for name, source in files.items():
+        target = out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            total += _take(source.resolve(), target, link)
+        except PermissionError as error:
+            raise ScanError("cannot read a file of the scan", where=source, found=error.strerror) from error
+        except FileNotFoundError as error:
+            raise ScanError("a file of the scan is gone", where=source, found=error.strerror) from error
+    return total
+
+
+def _take(source: Path, target: Path, link: bool) -> int:
+    if link:
+        try:
+            os.link(source, target)
+            return target.stat().st_size
+        except OSError:
+            pass  # another file system, or one without hard links: copy
+    shutil.copyfile(source, target)
+    return target.stat().st_size
