@@ -87,8 +87,8 @@ def markdown(evaluation: Evaluation) -> str:
         _headline(groups[0], arm, baseline),
         "![scores](scores.png)\n",
         "## Strict exact match\n",
-        "Per cent with 95 % intervals (Wilson). *majority* is the score of always giving the commonest answer\n"
-        "of the group. A name with @ is a change at test time that should not work.\n",
+        "Per cent with 95 % intervals (Wilson). *majority* is the score of always giving the commonest\n"
+        "answer of the group. A name with @ is a change at test time that should not work.\n",
         _score_table(groups, evaluation.items),
         _unlearnable_note(groups),
         f"## Gain over `{baseline}`\n",

@@ -21,7 +21,7 @@ Predictions = Mapping[str, Sequence[Prediction]]
 
 @dataclass(frozen=True)
 class ItemScores:
-    """One item on one group: the headline scorer with its interval, other scorers and empty answers in per cent."""
+    """One item on one group: the headline score, other scorers and the share of empty answers in per cent."""
 
     exact: Score
     others: Mapping[str, float]

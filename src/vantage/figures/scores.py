@@ -90,7 +90,7 @@ def _families(ax: "Axes", rows: Sequence[ScoreRow], arms: Sequence[str], colors:
 def _headline(ax: "Axes", row: ScoreRow, arms: Sequence[str], colors: Mapping[str, str]) -> None:
     for at, arm in enumerate(arms):
         bar = row.bars[arm]
-        _bar(ax, at, bar, 0.62, colors[arm], None)
+        _bar(ax, float(at), bar, 0.62, colors[arm], None)
         ax.text(-3, at, arm.replace("@", "\nat test: "), ha="right", va="center", fontsize=9)
         inside = bar.high > 80
         ax.text(
