@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from box_room import COLOR, DEPTH, T_ALIGNED_RAW, a_task, look_around, make_room, render, write_folders
+from vantage.core.errors import ScanError
+from vantage.core.hashing import digest_tree
+from vantage.geometry.transforms import apply, invert
+from vantage.lift.config import LiftConfig
+from vantage.lift.stage import lift
+from vantage.records.frames import read_frames, write_frames
+from vantage.records.patches import read_patches, read_views
+
+POSES = look_around(2, 5)
+ROOM = make_room(3)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    depths = [depth for depth, _ in render(ROOM, DEPTH, POSES)]
+    return write_folders(tmp_path_factory.mktemp("scan"), ROOM, POSES, depths)
+
+
+def test_points_lie_on_the_room_in_the_aligned_world(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    from scipy.spatial import cKDTree
+
+    task = a_task(tmp_path, *folders)
+    facts = lift(task, LiftConfig())
+    patches = read_patches(task.out)
+    assert patches.frame_ids.tolist() == [0, 10, 20, 30, 40]
+    assert patches.xyz_aligned.shape == (5, 8, 8, 3)
+    assert patches.valid.mean() > 0.95
+    assert float(facts["valid_patch_share"]) == pytest.approx(patches.valid.mean())
+    points = patches.xyz_aligned[patches.valid]
+    distance, _ = cKDTree(ROOM.vertices).query(points)
+    assert distance.max() < 0.04  # vertices are at most 5 cm apart on each axis of a face
+    # Each point is seen through its patch.
+    T_raw_cam = read_frames(folders[1])[0].T_raw_cam  # frame 0
+    uv, z = COLOR.project(apply(invert(T_ALIGNED_RAW @ T_raw_cam), patches.xyz_aligned[0]))
+    rows, columns = np.nonzero(patches.valid[0])
+    assert (z[rows, columns] > 0).all()
+    np.testing.assert_array_equal((uv[rows, columns, 0] + 0.5) // (COLOR.width / 8), columns)
+    np.testing.assert_array_equal((uv[rows, columns, 1] + 0.5) // (COLOR.height / 8), rows)
+
+
+def test_the_view_set_covers_the_room(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    task = a_task(tmp_path, *folders)
+    lift(task, LiftConfig(views=3))
+    views = read_views(task.out)
+    assert len(set(views.frame_ids)) == 3
+    assert views.gains == sorted(views.gains, reverse=True)
+    assert sum(views.gains) <= views.voxels
+    lift(task2 := a_task(tmp_path / "all", *folders), LiftConfig(views=8))
+    every = read_views(task2.out)
+    assert every.frame_ids[:3] == views.frame_ids
+    assert sorted(every.frame_ids) == [0, 10, 20, 30, 40]
+    assert sum(every.gains) == every.voxels == views.voxels
+
+
+def test_the_same_bytes_each_time(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    tasks = [a_task(tmp_path / name, *folders, seed=7) for name in ("one", "two")]
+    for task in tasks:
+        lift(task, LiftConfig())
+    assert digest_tree(tasks[0].out) == digest_tree(tasks[1].out)
+
+
+def test_a_scan_without_depth_or_frames_is_bad_data(tmp_path: Path) -> None:
+    zeros = [np.zeros((240, 320), dtype=np.float32)] * 5
+    raw, extract = write_folders(tmp_path / "scan", ROOM, POSES, zeros)
+    with pytest.raises(ScanError, match="no image patch has depth"):
+        lift(a_task(tmp_path / "a", raw, extract), LiftConfig())
+    write_frames(extract, [frame for frame in read_frames(extract) if not frame.kept])
+    with pytest.raises(ScanError, match="no frame"):
+        lift(a_task(tmp_path / "b", raw, extract), LiftConfig())
+
+
+def test_patches_must_tile_the_image() -> None:
+    assert LiftConfig(image_size=384, patch_size=16).grid == (24, 24)
+    with pytest.raises(ValueError, match="does not divide"):
+        LiftConfig(image_size=64, patch_size=14)

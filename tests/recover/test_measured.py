@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from box_room import COLOR, DEPTH, BoxRoom, look_around, make_room, render, sensed
+from vantage.geometry.camera import Pinhole
+from vantage.geometry.transforms import apply, invert
+from vantage.records.objects import ScanPoints
+from vantage.recover.measured import MODEL_EDGE, ObjectPoints, PixelLabels, agreement_scores, column_of
+
+POSES = look_around(1, 8)
+IDS = np.arange(12)
+
+
+@pytest.fixture(scope="module")
+def room() -> BoxRoom:
+    return make_room(0)
+
+
+def scan_points(room: BoxRoom) -> ScanPoints:
+    return ScanPoints(room.vertices.astype(np.float32), room.instance)
+
+
+def test_columns() -> None:
+    instance = np.array([-1, 4, 9, 5, 4, 100], dtype=np.int32)
+    assert column_of(instance, np.array([4, 9])).tolist() == [-1, 0, 1, -1, 0, -1]
+    assert column_of(instance, np.array([], dtype=np.int64)).tolist() == [-1] * 6
+
+
+def test_visible_pixels_against_exact_id_images(room: BoxRoom) -> None:
+    labels = PixelLabels(scan_points(room), IDS, DEPTH, COLOR, stride=4, radius_m=0.08)
+    exact = render(room, COLOR.resized(MODEL_EDGE, MODEL_EDGE), POSES)
+    truth = np.array([[np.count_nonzero(ids == i) for i in IDS] for _, ids in exact])
+    images = [sensed(depth, k) for k, (depth, _) in enumerate(render(room, DEPTH, POSES))]
+    found = np.array([labels.count(d, pose) for d, pose in zip(images, POSES, strict=True)])
+
+    seen = truth >= 12
+    assert 15 < seen.sum() < 60  # enough to judge by, and not everything
+    error = np.abs(found[seen] - truth[seen]) / truth[seen]
+    assert np.median(error) < 0.08
+    assert np.quantile(error, 0.9) < 0.25
+    assert ((found >= 12) != seen).mean() <= 0.03
+    assert (found[truth == 0] < 12).all()
+
+
+def test_agreement_against_rays_from_every_vertex(room: BoxRoom) -> None:
+    o3d = pytest.importorskip("open3d")
+    scene = o3d.t.geometry.RaycastingScene()
+    scene.add_triangles(
+        o3d.core.Tensor(room.vertices.astype(np.float32)), o3d.core.Tensor(room.triangles.astype(np.uint32))
+    )
+    objects = ObjectPoints.of(scan_points(room), IDS)
+    for pose, (depth, _) in zip(POSES, render(room, DEPTH, POSES), strict=True):
+        rays = objects.coord - pose[:3, 3]
+        hit = scene.cast_rays(
+            o3d.core.Tensor(
+                np.concatenate([np.broadcast_to(pose[:3, 3], rays.shape), rays], 1, dtype=np.float32)
+            )
+        )["t_hit"].numpy()
+        inside = DEPTH.inside(DEPTH.project(apply(invert(pose), objects.coord))[0])
+        truth = np.bincount(objects.column[inside & (hit > 0.995)], minlength=12) / objects.totals
+        found = agreement_scores(objects, depth, DEPTH, pose, 0.04, 0.01)
+        np.testing.assert_allclose(found, truth, atol=0.08)
+
+
+def flat(z: list[float]) -> ObjectPoints:
+    """Points on the optical axis, an object each."""
+    coord = np.array([[0.0, 0.0, value] for value in z], dtype=np.float32)
+    return ObjectPoints(coord, np.arange(len(z)), np.ones(len(z), dtype=np.int64))
+
+
+def test_the_tolerance_grows_with_depth_and_holes_see_nothing() -> None:
+    camera = Pinhole(5, 5, 5.0, 5.0, 2.0, 2.0)
+    near = np.full((5, 5), 1.0, dtype=np.float32)
+    points = [1.0, 1.04, 0.96, 1.06, 0.94, -1.0]
+    assert agreement_scores(flat(points), near, camera, np.eye(4), 0.04, 0.01).tolist() == [1, 1, 1, 0, 0, 0]
+    far = np.full((5, 5), 4.0, dtype=np.float32)
+    assert agreement_scores(flat([4.06, 4.1]), far, camera, np.eye(4), 0.04, 0.01).tolist() == [1, 0]
+    assert agreement_scores(flat([0.01]), near * 0, camera, np.eye(4), 0.04, 0.01).tolist() == [0]
+
+
+def test_only_pixels_of_the_colour_image_count() -> None:
+    depth_camera = Pinhole(64, 64, 32.0, 32.0, 31.5, 31.5)
+    color_camera = Pinhole(128, 128, 128.0, 128.0, 63.5, 63.5)  # sees the middle half, on either axis
+    grid = np.stack(np.meshgrid(np.linspace(-2, 2, 101), np.linspace(-2, 2, 101)), -1).reshape(-1, 2)
+    wall = ScanPoints(np.c_[grid, np.full(len(grid), 1.0)].astype(np.float32), np.zeros(len(grid), np.int32))
+    labels = PixelLabels(wall, np.array([0]), depth_camera, color_camera, stride=1, radius_m=0.05)
+    everywhere = labels.count(np.full((64, 64), 1.0, dtype=np.float32), np.eye(4))
+    assert everywhere.tolist() == [MODEL_EDGE**2]  # the wall fills the colour image
+    holes = np.full((64, 64), 1.0, dtype=np.float32)
+    holes[:, :32] = 0
+    assert labels.count(holes, np.eye(4)).tolist() == [MODEL_EDGE**2 / 2]
+    elsewhere = np.full((64, 64), 1.2, dtype=np.float32)  # nobody's surface
+    assert labels.count(elsewhere, np.eye(4)).tolist() == [0]
