@@ -1,0 +1,105 @@
+"""The `vantage` command: its subcommands, and errors as text with an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vantage.core.errors import VantageError
+
+app = typer.Typer(
+    name="vantage",
+    help="From raw RGB-D scans to a registered, direction-aware 3D vision-language model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option("--workspace", "-w", help="Folder of dvc.yaml; default: here or above.", show_default=False),
+]
+
+
+@app.command()
+def run(
+    stage: Annotated[str, typer.Argument(help="The stage's name; `vantage ls` lists them.")],
+    scan: Annotated[
+        list[str] | None, typer.Option("--scan", help="Process this scan (or arm) only; repeatable.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if a scan was set aside.")] = False,
+    override: Annotated[
+        list[str] | None,
+        typer.Option("-S", metavar="SECTION.KEY=VALUE", help="Change a parameter; needs --out."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write here instead of the stage's own folder.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Items at a time; default: what fits.")] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Bring the output of one stage up to date."""
+    _command("run").run(stage, scan or [], strict, override or [], out, workers, workspace)
+
+
+@app.command("ls")
+def list_stages(
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Show every stage: items done, set aside and pending, and whether its output is fresh."""
+    _command("ls").list_stages(json, workspace)
+
+
+@app.command()
+def doctor(workspace: WorkspaceOption = None) -> None:
+    """Check the environment: packages, known traps, disk, GPU, ports."""
+    _command("doctor").doctor(workspace)
+
+
+@app.command(hidden=True)
+def params(
+    profile: Annotated[str | None, typer.Option(help="Lay profiles/NAME.yaml over params.yaml.")] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Print the defaults with comments.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Print parameters: the file's own, with a profile laid over it, or the defaults."""
+    _command("params").show(profile, defaults, workspace)
+
+
+@app.command()
+def ask(
+    model: Annotated[str, typer.Argument(metavar="MODEL_URI", help="For instance models:/vantage@champion.")],
+    question: Annotated[str, typer.Argument(help="In the words of the model's vocabulary.")],
+    scan: Annotated[Path, typer.Option(help="A folder of the extract stage, or a raw scan.")],
+    frame: Annotated[int | None, typer.Option(help="The frame that is the ego view.")] = None,
+    pose: Annotated[Path | None, typer.Option(help="A file with a 4x4 ego pose instead.")] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Ask a registered model a question about a scan."""
+    _command("ask").ask(model, question, scan, frame, pose, workspace)
+
+
+def _command(name: str) -> Any:
+    return importlib.import_module(f"vantage.cli.{name}")
+
+
+def main() -> None:
+    """Run the command line; a `VantageError` becomes text on standard error and its exit code."""
+    try:
+        app()
+    except VantageError as error:
+        sys.stderr.write(_text(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; finished items are kept, the same command goes on from there\n")
+        sys.exit(1)
+
+
+def _text(error: VantageError) -> str:
+    notes = getattr(error, "__notes__", []) if os.environ.get("VANTAGE_TRACE", "1") != "0" else []
+    return "\n".join([*notes, f"error: {error}"]) + "\n"

@@ -1,0 +1,132 @@
+"""The text of `params.yaml`: every key with its value, and above it what it means."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from vantage.pipeline.config import ContractsConfig
+from vantage.pipeline.params import merge, plain
+from vantage.pipeline.stages import STAGES, Table
+
+_WIDTH = 110
+_HEAD = """\
+# The parameters of every stage: the demo profile. `vantage params --defaults` prints this file, and
+# profiles/ holds overlays. A stage runs again when its own section, the seed or the contracts change.
+"""
+_ATTRIBUTE = re.compile(r"^(?P<names>\w+(?:, \w+)*): (?P<text>.*)$")
+
+
+def render_defaults(table: Table = STAGES) -> str:
+    """The whole file with every default."""
+    parts: dict[str, Any] = {"contracts": ContractsConfig()}
+    parts |= {name: body.load_config()() for name, body in table.items()}
+    sections = ["".join(_section(name, config)) for name, config in parts.items()]
+    seed = "# Every random choice follows from it.\nseed: 0\n"
+    return "\n".join([_HEAD.rstrip(), "", seed, *sections])
+
+
+def overlay_text(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> str:
+    """`base` with `overlay` laid over it, as YAML without comments."""
+    text: str = yaml.safe_dump(merge(dict(base), dict(overlay)), sort_keys=False, width=_WIDTH)
+    return text
+
+
+def field_docs(kind: type[Any]) -> dict[str, str]:
+    """What each field of a configuration class means.
+
+    Taken from the class docstring's `Attributes:`, from the text below a field, or from a comment above it or
+    at its end, whichever is there first.
+    """
+    docs = _comments(kind) | _texts(kind) | _attributes(kind)
+    return {field.name: docs.get(field.name, "") for field in dataclasses.fields(kind)}
+
+
+def _section(name: str, config: Any) -> Iterator[str]:
+    yield f"{name}:\n"
+    yield from _fields(config, "  ")
+
+
+def _fields(config: Any, indent: str) -> Iterator[str]:
+    docs, values = field_docs(type(config)), plain(config)
+    for field in dataclasses.fields(config):
+        yield from _comment(docs[field.name], indent)
+        yield from _entry(field.name, getattr(config, field.name), values[field.name], indent)
+
+
+def _entry(name: str, value: Any, as_plain: Any, indent: str) -> Iterator[str]:
+    inner = f"{indent}  "
+    if dataclasses.is_dataclass(value):
+        yield f"{indent}{name}:\n"
+        yield from _fields(value, inner)
+    elif isinstance(value, Mapping) and value:
+        yield f"{indent}{name}:\n"
+        for key, item in value.items():
+            yield from _entry(str(key), item, as_plain[key], inner)
+    else:
+        yield f"{indent}{name}: {_scalar(as_plain)}\n"
+
+
+def _scalar(value: Any) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _comment(text: str, indent: str) -> Iterator[str]:
+    for line in textwrap.wrap(" ".join(text.split()), _WIDTH - len(indent) - 2):
+        yield f"{indent}# {line}\n"
+
+
+def _attributes(kind: type[Any]) -> dict[str, str]:
+    _, _, block = (inspect.getdoc(kind) or "").partition("Attributes:\n")
+    docs: dict[str, str] = {}
+    names: list[str] = []
+    for line in textwrap.dedent(block).splitlines():
+        if found := _ATTRIBUTE.match(line):
+            names = found["names"].split(", ")
+            docs |= dict.fromkeys(names, found["text"])
+        elif line.startswith(" "):
+            docs |= {name: f"{docs[name]} {line.strip()}" for name in names}
+    return docs
+
+
+def _texts(kind: type[Any]) -> dict[str, str]:
+    body = _class(kind).body
+    docs = {}
+    for line, below in itertools.pairwise(body):
+        if (name := _field(line)) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            docs[name] = str(below.value.value)
+    return docs
+
+
+def _comments(kind: type[Any]) -> dict[str, str]:
+    lines = textwrap.dedent(inspect.getsource(kind)).splitlines()
+    docs = {}
+    for node in _class(kind).body:
+        if not (name := _field(node)):
+            continue
+        above, row = [], node.lineno - 2
+        while row >= 0 and lines[row].strip().startswith("#"):
+            above.insert(0, lines[row].strip(" #"))
+            row -= 1
+        _, _, end = lines[(node.end_lineno or node.lineno) - 1].partition("  # ")
+        docs[name] = " ".join(above) or end
+    return docs
+
+
+def _class(kind: type[Any]) -> ast.ClassDef:
+    node = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(node, ast.ClassDef)
+    return node
+
+
+def _field(node: ast.stmt) -> str:
+    return node.target.id if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) else ""

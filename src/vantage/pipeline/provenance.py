@@ -1,0 +1,65 @@
+"""Where an output comes from, kept beside the data and never in it: `.vantage/provenance/<digest>.json`."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from vantage.core import atomic
+from vantage.pipeline.workspace import Workspace
+
+_LIBRARIES = (
+    "vantage", "numpy", "scipy", "numba", "pillow", "pyarrow", "open3d-cpu", "open3d",
+    "torch", "transformers", "accelerate", "safetensors", "mlflow", "dvc", "dagster",
+)  # fmt: skip
+
+
+def record(workspace: Workspace, digest: str, value: Mapping[str, Any]) -> Path:
+    """Write the provenance of the output with `digest`; returns the file.
+
+    An output made twice keeps its latest record: both have the same bytes.
+    """
+    path = workspace.provenance / f"{digest}.json"
+    atomic.write_json(path, {"digest": digest, **value})
+    return path
+
+
+def recorded(workspace: Workspace, digest: str) -> dict[str, Any] | None:
+    """The provenance of the output with `digest`; None if there is no record here."""
+    try:
+        value = json.loads((workspace.provenance / f"{digest}.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def environment(root: Path) -> dict[str, Any]:
+    """Git revision, library versions and machine, for a record."""
+    return {
+        "git": git_revision(root),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "versions": {name: found for name in _LIBRARIES if (found := _version(name)) is not None},
+    }
+
+
+def git_revision(root: Path) -> str | None:
+    """Commit of the workspace, with `-dirty` when tracked files differ; None outside a repository."""
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

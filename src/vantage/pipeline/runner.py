@@ -1,0 +1,306 @@
+"""Runs one stage: the same way from the command line, from DVC and from Dagster.
+
+Parameters, items and keys; what the store has is reused, the rest is processed by child processes straight
+into the store; the output folder is then assembled afresh by link and put in place in one move. A kill at any
+time loses the items under way and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vantage.core.errors import ContractError, ParameterError, SetAsideError, VantageError
+from vantage.core.tasks import Facts, Task
+from vantage.pipeline import link
+from vantage.pipeline.assemble import Assembled, assemble
+from vantage.pipeline.contracts import contract_of
+from vantage.pipeline.estimate import duration, estimate, require_space, sample, worker_count
+from vantage.pipeline.graph import Pipeline, load_pipeline
+from vantage.pipeline.locks import stage_lock
+from vantage.pipeline.outputs import Verifier
+from vantage.pipeline.params import Params, load_params
+from vantage.pipeline.plan import Item, Plan, make_plan
+from vantage.pipeline.pool import Died, Pool
+from vantage.pipeline.stages import STAGES, Table
+from vantage.pipeline.store import Manifest
+from vantage.pipeline.watch import PlainWatcher, Position, Watcher
+from vantage.pipeline.worker import (
+    Failed,
+    Finished,
+    Job,
+    Remark,
+    Step,
+    disk_full,
+    is_disk_full,
+    thread_environment,
+)
+from vantage.pipeline.workspace import Workspace
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What a run of a stage did.
+
+    Attributes:
+        stage: the stage.
+        folder: the assembled folder; None when only some items were asked for and others are not current.
+        digest: the output's digest; empty without a folder.
+        items: how many items the stage has.
+        processed: names of the items processed now.
+        reused: how many came from the store.
+        set_aside: reasons by item.
+        facts: what the finishing step reported.
+        seconds: how long it took.
+    """
+
+    stage: str
+    folder: Path | None
+    digest: str
+    items: int
+    processed: tuple[str, ...]
+    reused: int
+    set_aside: Mapping[str, str]
+    facts: Facts = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run.
+
+    Attributes:
+        items: only these; all when empty.
+        strict: end with an error when items were set aside.
+        overrides: texts `section.key=value`; they need `out`.
+        out: a folder instead of the stage's own.
+        workers: items at a time; see `estimate.worker_count`.
+    """
+
+    items: Sequence[str] = ()
+    strict: bool = False
+    overrides: Sequence[str] = ()
+    out: Path | None = None
+    workers: int | None = None
+
+
+def run_stage(
+    workspace: Workspace,
+    name: str,
+    request: Request | None = None,
+    *,
+    watcher: Watcher | None = None,
+    table: Table = STAGES,
+) -> StageReport:
+    """Bring one stage's output up to date.
+
+    Raises:
+        ParameterError: a wrong parameter, stage or item.
+        ContractError: an output breaks its contract, an input is missing or changed, or too many scans were
+            set aside; the output folder is then left as it was.
+        SetAsideError: `strict`, and items were set aside; the output is assembled all the same.
+        ResourceError: the machine cannot go on; finished items are kept.
+    """
+    request, watcher = request or Request(), watcher or PlainWatcher(lambda text: None)
+    if request.overrides and request.out is None:
+        raise ParameterError(
+            "overrides need a folder of their own",
+            expected="--out DIR beside -S",
+            hint="or change params.yaml, or use `dvc exp run -S`: the stage's own folder follows params.yaml",
+        )
+    pipeline, started = load_pipeline(workspace.root), time.monotonic()
+    pipeline.stage(name)
+    params = load_params(workspace.root, request.overrides, table)
+    with stage_lock(workspace, name, watcher):
+        try:
+            run = _Run(
+                workspace, pipeline, make_plan(workspace, pipeline, name, params, table), params, request
+            )
+            report = run.execute(watcher, started)
+        except OSError as error:
+            if is_disk_full(error):
+                raise disk_full(name, error) from error
+            raise
+    if request.strict and report.set_aside:
+        raise SetAsideError(
+            f"{len(report.set_aside)} of {report.items} items of stage {name} were set aside",
+            found=", ".join(sorted(report.set_aside)[:_SHOWN]),
+        )
+    return report
+
+
+@dataclass
+class _Run:
+    workspace: Workspace
+    pipeline: Pipeline
+    plan: Plan
+    params: Params
+    request: Request
+
+    def execute(self, watcher: Watcher, started: float) -> StageReport:
+        plan, wanted = self.plan, self._wanted()
+        plan.store.clean()
+        found = plan.look_up()
+        todo = [item for item in wanted if item.name not in found or not plan.body.reusable]
+        began = datetime.now(UTC).isoformat(timespec="seconds")
+        workers = min(worker_count(plan.stage.resources, self.request.workers), max(1, len(todo)))
+        self._announce(watcher, todo, len(wanted), workers)
+        with Pool(workers, self._environment()) as pool:
+            found |= self._process(pool, todo, watcher)
+            missing = [item.name for item in plan.items if item.name not in found]
+            made = None
+            if missing:
+                watcher.say(f"{plan.stage.name}: {self._partial(missing)}")
+            else:
+                self._refuse_too_many(found)
+                made = self._assemble(pool, found, watcher, began)
+        report = self._report(found, todo, len(wanted), made, time.monotonic() - started)
+        _tell(report, watcher)
+        return report
+
+    def _wanted(self) -> list[Item]:
+        asked = set(self.request.items)
+        if unknown := sorted(asked - {item.name for item in self.plan.items}):
+            raise ParameterError(
+                f"stage {self.plan.stage.name} has no item {unknown[0]!r}",
+                expected=_some(item.name for item in self.plan.items),
+                found=_some(unknown),
+            )
+        return [item for item in self.plan.items if not asked or item.name in asked]
+
+    def _environment(self) -> dict[str, str]:
+        threads = thread_environment(self.plan.stage.resources.cpu)
+        return threads | {"VANTAGE_WORKSPACE": str(self.workspace.root)}
+
+    def _announce(self, watcher: Watcher, todo: Sequence[Item], wanted: int, workers: int) -> None:
+        name = self.plan.stage.name
+        if not todo:
+            watcher.say(f"{name}: all {wanted} items are in the store")
+            return
+        expected = estimate(sample(self.plan.store), len(todo), workers)
+        kept = f", {wanted - len(todo)} from the store" if wanted > len(todo) else ""
+        watcher.say(f"{name}: {len(todo)} to process{kept}, {workers} at a time; {expected.text()}")
+        require_space(self.workspace.root, expected)
+        for upstream, output in self.plan.upstream.items():
+            each = self.plan.stage.unit == "scan" and self.pipeline.stage(upstream).unit == "scan"
+            names = [item.name for item in todo] if each else sorted(output.done)
+            Verifier(self.workspace, self.pipeline.stage(upstream)).check(output, names)
+
+    def _process(self, pool: Pool, todo: Sequence[Item], watcher: Watcher) -> dict[str, Manifest]:
+        done: dict[str, Manifest] = {}
+        failure: Failed | None = None
+        watcher.begin(self.plan.stage.name, len(todo))
+        try:
+            for job, message in pool.run([self._job(item) for item in todo]):
+                name = job.task.item
+                if isinstance(message, Step):
+                    watcher.at(
+                        Position(len(done), len(todo), name, message.done, message.total, message.note)
+                    )
+                elif isinstance(message, Remark):
+                    watcher.say(f"{self.plan.stage.name} {name}: {message.text}")
+                elif isinstance(message, Failed):
+                    failure = failure or message
+                else:
+                    done[name] = self._settle(job, message)
+                    watcher.at(Position(len(done), len(todo), name))
+        finally:
+            watcher.end()
+        if failure is not None:
+            raise _with_trace(failure)
+        return done
+
+    def _settle(self, job: Job, message: Finished | Died) -> Manifest:
+        if isinstance(message, Finished):
+            assert message.manifest is not None
+            return message.manifest
+        if not job.may_set_aside:
+            raise VantageError(f"stage {job.stage} cannot finish {job.task.item}", found=message.reason)
+        # Not stored: a fault of native code may be the machine's, so the next run tries again.
+        return Manifest(job.stage, job.task.item, "set_aside", reason=message.reason)
+
+    def _job(self, item: Item) -> Job:
+        stage, work = self.plan.stage, self.workspace.work(self.plan.stage.name, item.key)
+        return Job(
+            stage=stage.name,
+            key=item.key,
+            body=self.plan.body.body,
+            contract=contract_of(stage),
+            config=item.config,
+            task=Task(item.name, item.inputs, work / "out", work, self.params.seed),
+            store=self.plan.store.folder,
+            may_set_aside=stage.unit == "scan",
+        )
+
+    def _refuse_too_many(self, found: Mapping[str, Manifest]) -> None:
+        aside = {name: m.reason for name, m in found.items() if m.status == "set_aside"}
+        limit = self.params.contracts.max_set_aside_share
+        if len(aside) > limit * len(found):
+            listed = "\n    ".join(f"{name}: {aside[name]}" for name in sorted(aside)[:_SHOWN])
+            raise ContractError(
+                f"stage {self.plan.stage.name} set too many items aside; its output is left as it was",
+                expected=f"at most {limit:.0%} (contracts.max_set_aside_share)",
+                found=f"{len(aside)} of {len(found)}\n    {listed}",
+                hint="mend or remove these scans, or raise contracts.max_set_aside_share",
+            )
+
+    def _assemble(self, pool: Pool, found: Mapping[str, Manifest], watcher: Watcher, began: str) -> Assembled:
+        final = self.request.out or self.workspace.root / self.plan.stage.out
+        link.clean(final)
+        return assemble(self.workspace, self.plan, self.params, found, final.absolute(), pool, watcher, began)
+
+    def _partial(self, missing: Sequence[str]) -> str:
+        stage, total = self.plan.stage, len(self.plan.items)
+        return (
+            f"{total - len(missing)} of {total} items are current, so {stage.out} is left as it was; "
+            f"`vantage run {stage.name}` does the rest ({_some(missing)})"
+        )
+
+    def _report(
+        self,
+        found: Mapping[str, Manifest],
+        todo: Sequence[Item],
+        wanted: int,
+        made: Assembled | None,
+        seconds: float,
+    ) -> StageReport:
+        return StageReport(
+            stage=self.plan.stage.name,
+            folder=made.folder if made else None,
+            digest=made.digest if made else "",
+            items=len(self.plan.items),
+            processed=tuple(item.name for item in todo),
+            reused=wanted - len(todo),
+            set_aside={name: m.reason for name, m in sorted(found.items()) if m.status == "set_aside"},
+            facts=made.facts if made else {},
+            seconds=seconds,
+        )
+
+
+def _tell(report: StageReport, watcher: Watcher) -> None:
+    for name, reason in list(report.set_aside.items())[:_SHOWN]:
+        watcher.warn(f"{report.stage} set {name} aside: {reason}")
+    if len(report.set_aside) > _SHOWN:
+        watcher.warn(f"{report.stage} set {len(report.set_aside) - _SHOWN} more aside; its index lists them")
+    if report.folder is not None:
+        counts = f"{report.items - len(report.set_aside)} of {report.items} items done"
+        watcher.say(
+            f"{report.stage}: {counts}, {len(report.processed)} processed now, in {duration(report.seconds)}; "
+            f"output {report.digest[:12]}"
+        )
+
+
+def _with_trace(failure: Failed) -> VantageError:
+    if failure.trace:
+        failure.error.add_note(failure.trace)
+    return failure.error
+
+
+def _some(names: object) -> str:
+    listed = sorted(names)  # type: ignore[call-overload]
+    return ", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")

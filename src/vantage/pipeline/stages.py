@@ -1,0 +1,93 @@
+"""Where each stage's body, configuration and items are found; nothing here is imported before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vantage.core.names import load
+
+
+@dataclass(frozen=True)
+class StageBody:
+    """The code behind a stage, each given as `"module:attribute"`.
+
+    Attributes:
+        body: `(task, config) -> facts`, run once for each item in a process of its own.
+        config: the stage's configuration class, a frozen dataclass.
+        items: lists the items, for stages whose items do not follow from an upstream index:
+            `(config, seed) -> names` without upstream arms, `(config, arms) -> names` with them.
+        finish: `(task, config, rows)`, run once on the assembled folder; it may only add files.
+        fingerprint: `(config, item) -> text`, what the item looks like outside the workspace, for sources
+            that the pipeline does not own; part of the item's key. A `ScanError` counts as such a text:
+            the body will meet it again.
+        listing: keys of the configuration (`"generated.rooms"`) that only say which items there are or where
+            they are found; not part of an item's key, so that another room costs one room.
+        per_item: a mapping field of which an item sees only its own entry.
+        reusable: whether a finished item may be taken from the store; not so where the body acts on
+            something outside the workspace's outputs.
+    """
+
+    body: str
+    config: str
+    items: str | None = None
+    finish: str | None = None
+    fingerprint: str | None = None
+    listing: tuple[str, ...] = ()
+    per_item: str | None = None
+    reusable: bool = True
+
+    def modules(self) -> tuple[str, ...]:
+        """Modules whose import closure is the stage's code."""
+        names = (self.body, self.finish)
+        return tuple(sorted({name.partition(":")[0] for name in names if name is not None}))
+
+    def load_config(self) -> type[Any]:
+        """Import the configuration class."""
+        kind: type[Any] = load(self.config)
+        return kind
+
+
+Table = Mapping[str, StageBody]
+
+STAGES: Table = {
+    "download": StageBody(
+        body="vantage.scans.stage:download",
+        config="vantage.scans.config:DownloadConfig",
+        items="vantage.scans.stage:list_scans",
+        fingerprint="vantage.scans.stage:source_digest",
+        listing=(
+            "generated.rooms",
+            "generated.second_scan_every",
+            "folder.path",
+            "folder.scans",
+            "folder.link",
+        ),
+    ),
+    "extract": StageBody("vantage.scans.stage:extract", "vantage.scans.config:ExtractConfig"),
+    "lift": StageBody("vantage.lift.stage:lift", "vantage.lift.config:LiftConfig"),
+    "recover": StageBody("vantage.recover.stage:recover", "vantage.recover.config:RecoverConfig"),
+    "synthesize": StageBody(
+        body="vantage.questions.stage:synthesize",
+        config="vantage.questions.config:SynthesizeConfig",
+        finish="vantage.questions.stage:summarize",
+    ),
+    "finetune": StageBody(
+        body="vantage.training.stage:finetune",
+        config="vantage.training.config:FinetuneConfig",
+        per_item="arms",
+    ),
+    "evaluate": StageBody(
+        body="vantage.evaluation.stage:predict",
+        config="vantage.evaluation.config:EvaluateConfig",
+        items="vantage.evaluation.stage:list_items",
+        finish="vantage.evaluation.stage:report",
+    ),
+    "promote": StageBody(
+        body="vantage.registry.stage:promote",
+        config="vantage.registry.config:PromoteConfig",
+        reusable=False,
+    ),
+}
+"""The bodies of the stages in `dvc.yaml`, by stage name."""
