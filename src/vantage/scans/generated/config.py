@@ -50,7 +50,7 @@ class GeneratedConfig:
 
 
 def scan_ids(config: GeneratedConfig) -> list[str]:
-    """The scans of a configuration, sorted: `room0000_00`, and `room0000_01` where a room is scanned twice."""
+    """The scans, sorted: `room0000_00`, and `room0000_01` too where a room is scanned twice."""
     ids: list[str] = []
     for k in range(config.rooms):
         ids.append(f"room{k:04d}_00")
