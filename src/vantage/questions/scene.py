@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
@@ -37,6 +37,7 @@ class RoomObject:
         return f"{self.color} {self.label}" if self.color else self.label
 
 
+@runtime_checkable
 class Item(Protocol):
     """What `Scene.of` needs of an object; fields as in `RoomObject`."""
 

@@ -49,7 +49,7 @@ VOCABULARY: Final[tuple[str, ...]] = (
 WORD_IDS: Final[dict[str, int]] = {word: index for index, word in enumerate(VOCABULARY)}
 ANSWERS: Final[tuple[str, ...]] = (*YES_NO, *NUMBERS, *CLASSES, *COLORS, *SIDES, *DIRECTIONS)
 
-MAX_QUESTION_WORDS: Final = 12
+MAX_QUESTION_WORDS: Final = 13
 """The longest template (nearest_to); a question slot needs this many positions and one for the answer."""
 
 # Spellings that mean words of the vocabulary. They have no token of their own.

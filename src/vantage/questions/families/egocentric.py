@@ -89,6 +89,7 @@ def _ask_distance(s: Situated, arguments: Arguments, margins: Margins) -> Candid
         return Dropped.RANGE
     if margin < margins.rounding_m:
         return Dropped.TIE
+    x, y = metres(p.x), metres(p.y)
     return Candidate(
         family="distance",
         slice="",
@@ -96,7 +97,7 @@ def _ask_distance(s: Situated, arguments: Arguments, margins: Margins) -> Candid
         answer=words.NUMBERS[whole - 1],
         object_ids=(p.object_id,),
         names=(p.name,),
-        measured={"x_m": metres(p.x), "y_m": metres(p.y), "distance_m": metres(distance)},
+        measured={"x_m": x, "y_m": y, "distance_m": metres(math.hypot(x, y))},
         margin=margin,
     )
 
