@@ -1,0 +1,1 @@
+"""The pocket vision-language model, its 3D position embedding, and the recipe of its base."""
