@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vantage.core import seeds
+from vantage.core.errors import ContractError
 from vantage.questions.families import Candidate, Family
 
 
@@ -31,6 +32,9 @@ def choose(pool: Iterable[Asked], kind: Family, budget: int, seed: int, scan_id:
     so that easy questions never stand in for the headline's. Within a slice no answer takes more than the
     family's `max_share`, even if the budget stays unspent; an answer that is the only one is asked once
     (unless `max_share` is 1).
+
+    Raises:
+        ContractError: a candidate's slice is not one of the family's.
     """
     slices: dict[str, list[Asked]] = defaultdict(list)
     for asked in pool:
@@ -38,7 +42,13 @@ def choose(pool: Iterable[Asked], kind: Family, budget: int, seed: int, scan_id:
     chosen = []
     for number, name in enumerate(kind.slices):
         part = budget // len(kind.slices) + (number < budget % len(kind.slices))
-        chosen += _round_robin(slices[name], part, kind.max_share, seed, scan_id)
+        chosen += _round_robin(slices.pop(name, []), part, kind.max_share, seed, scan_id)
+    if slices:
+        raise ContractError(
+            f"family {kind.name} makes candidates of a slice that it does not declare",
+            expected=", ".join(map(repr, kind.slices)),
+            found=", ".join(map(repr, sorted(slices))),
+        )
     return chosen
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float64
@@ -61,9 +61,9 @@ def sample_questions(
     start = int(rng.random() * len(offers)) if offers else 0
     for turn in range(2 * n if offers else 0):
         kind, buckets = offers[(start + turn) % len(offers)]
-        candidate = _draw(situated, kind, buckets, margins, rng)
+        candidate = _draw(situated, kind, buckets, margins, rng, found)
         if candidate is not None:
-            found.setdefault(candidate.text, candidate)
+            found[candidate.text] = candidate
         if len(found) == n:
             break
     return list(found.values())
@@ -74,11 +74,16 @@ def _filled(buckets: Buckets) -> Buckets:
 
 
 def _draw(
-    situated: Situated, kind: Family, buckets: Buckets, margins: Margins, rng: np.random.Generator
+    situated: Situated,
+    kind: Family,
+    buckets: Buckets,
+    margins: Margins,
+    rng: np.random.Generator,
+    found: Container[str],
 ) -> Candidate | None:
     for _ in range(_TRIES):
         bucket = buckets[int(rng.random() * len(buckets))]
         outcome = kind.ask(situated, bucket[int(rng.random() * len(bucket))], margins)
-        if not isinstance(outcome, Dropped):
+        if not isinstance(outcome, Dropped) and outcome.text not in found:
             return outcome
     return None
