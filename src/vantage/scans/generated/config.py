@@ -10,15 +10,15 @@ from annotated_types import Ge, Gt, Le
 
 @dataclass(frozen=True)
 class NoiseConfig:
-    """What the sensor gets wrong. All zero (and no jitter) gives perfect frames."""
+    """What the sensor gets wrong. Zero for all but the range gives perfect frames."""
 
-    depth_noise: Annotated[float, Ge(0)] = 0.0018
+    depth_noise: Annotated[float, Ge(0)] = 0.0015
     """Standard deviation of depth in metres at 1 m; grows with the square of depth."""
     depth_dropout: Annotated[float, Ge(0), Le(1)] = 0.01
     """Share of depth pixels lost at random."""
     depth_range: Annotated[float, Gt(0)] = 6.0
     """Depth beyond about this many metres is lost."""
-    color_noise: Annotated[float, Ge(0)] = 3.0
+    color_noise: Annotated[float, Ge(0)] = 2.0
     """Standard deviation of colour, in levels of 255."""
     exposure: Annotated[float, Ge(0), Le(0.5)] = 0.08
     """Standard deviation of a frame's brightness, as a share."""

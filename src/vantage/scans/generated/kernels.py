@@ -129,3 +129,25 @@ def flood(free: np.ndarray, i0: int, j0: int, steps: np.ndarray) -> None:
                 steps[k, m] = steps[i, j] + 1
                 queue[tail, 0], queue[tail, 1] = k, m
                 tail += 1
+
+
+@compiled
+def color_points(
+    points: np.ndarray,
+    normals: np.ndarray,
+    part_of: np.ndarray,
+    pixel: float,
+    frames: np.ndarray,
+    rgb: np.ndarray,
+    material: np.ndarray,
+    seeds: np.ndarray,
+    light: np.ndarray,
+    color: np.ndarray,
+) -> None:
+    """Colours of surface points, with detail finer than `pixel` metres left out."""
+    one = np.empty(3)
+    for n in range(points.shape[0]):
+        p = part_of[n]
+        shade(points[n], normals[n], frames[p], rgb[p], material[p], seeds[p], light, pixel, one)
+        for k in range(3):
+            color[n, k] = np.uint8(min(255.0, max(0.0, one[k] + 0.5)))
