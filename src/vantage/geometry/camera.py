@@ -75,12 +75,12 @@ class Pinhole:
         u, v = uv[..., 0], uv[..., 1]
         return (u >= -0.5) & (u < self.width - 0.5) & (v >= -0.5) & (v < self.height - 0.5)
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, int | float]:
         """Plain numbers, for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, float]) -> Pinhole:
+    def from_dict(cls, fields: Mapping[str, int | float]) -> Pinhole:
         """The inverse of `to_dict`; a missing or unknown field is an error."""
         names = ("width", "height", "fx", "fy", "cx", "cy")
         if set(fields) != set(names):
