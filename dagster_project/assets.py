@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-
 from dagster_project.metadata import stage_metadata
-from dagster_project.partitions import SCANS, data_versions, events, sync_scans
-from dagster_project.resources import DvcWorkspace
-from vantage.pipeline.graph import Pipeline, Stage
+from dagster_project.partitions import data_versions, events, sync_scans
+from dagster_project.resources import Context, DvcWorkspace
+from vantage.pipeline.graph import Stage
 from vantage.records.index import IndexRow, read_index
 
 POOL = "dvc"
@@ -39,7 +38,7 @@ def stage_asset(stage: Stage, code_version: str | None = None) -> dg.AssetsDefin
         before = workspace.lock_entry(stage.name)
         workspace.repro(stage.name, context)
         entry = workspace.lock_entry(stage.name)
-        rows = read_index(workspace.path / stage.out) if stage.unit != "run" else []
+        rows = read_index(workspace.path / stage.out)
         if stage.unit == "scan":
             report_scans(context, stage, rows, whole=True)
         return dg.MaterializeResult(
@@ -55,19 +54,9 @@ def output_hash(entry: Mapping[str, Any], out: str) -> str:
     return next(str(found["md5"]) for found in entry["outs"] if Path(found["path"]) == Path(out))
 
 
-def report_scans(
-    context: dg.OpExecutionContext | dg.AssetExecutionContext, stage: Stage, rows: list[IndexRow], whole: bool
-) -> None:
+def report_scans(context: Context, stage: Stage, rows: list[IndexRow], whole: bool) -> None:
     """Tell Dagster the state of the scans in `rows`; `whole`: these are all scans that the stage has."""
     if whole and not stage.upstream:
         sync_scans(context.instance, [row.item for row in rows])
     for event in events(stage, rows, data_versions(context.instance, stage.name)):
         context.log_event(event)
-
-
-def stage_assets(pipeline: Pipeline, code_versions: Mapping[str, str]) -> list[dg.AssetsDefinition]:
-    """The assets of all stages, in the order of the pipeline."""
-    return [stage_asset(stage, code_versions.get(stage.name)) for stage in pipeline.stages]
-
-
-__all__ = ["POOL", "SCANS", "output_hash", "report_scans", "stage_asset", "stage_assets"]

@@ -1,13 +1,16 @@
 """Contracts as asset checks: what a person should look at, and what must stop the stages that follow."""
 
-from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
-
 from dagster_project.metadata import set_aside_table
 from dagster_project.resources import DvcWorkspace
+from dagster_project.tables import broken_rows
 from vantage.core.errors import ContractError
-from vantage.pipeline.graph import Pipeline, Stage
+from vantage.core.names import load
+from vantage.pipeline.contracts import contract_of
+from vantage.pipeline.graph import Stage
 from vantage.records.index import read_index
 
 SHOWN = 10
@@ -23,8 +26,55 @@ def set_aside_check(stage: Stage) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=not rows,
             severity=dg.AssetCheckSeverity.WARN,
-            description=f"{len(rows)} set aside: {names}" if rows else "none",
-            metadata={"scans": len(rows), **({"reasons": set_aside_table(rows)} if rows else {})},
+            description=f"{len(rows)} set aside: {names}" if rows else "none was set aside",
+            metadata={"set_aside": len(rows), **({"reasons": set_aside_table(rows)} if rows else {})},
         )
 
     return check
+
+
+def contract_check(stage: Stage) -> dg.AssetChecksDefinition:
+    """The stage's contract on every item that remains; where it is broken, nothing downstream runs."""
+
+    @dg.asset_check(
+        asset=stage.name,
+        name="contract",
+        description=f"Every item of {stage.out} keeps the contract `{stage.contract}`.",
+        blocking=True,
+    )
+    def check(workspace: DvcWorkspace) -> dg.AssetCheckResult:
+        folder = workspace.path / stage.out
+        try:
+            items = [row.item for row in read_index(folder) if row.status == "done"]
+        except ContractError as error:
+            return _verdict([{"item": "index", "error": error.one_line()}], 0)
+        broken = broken_items(folder, items, contract_of(stage))
+        # A table is looked at as a whole only when every part of it can be read.
+        return _verdict(broken or broken_rows(stage.contract, folder, items), len(items))
+
+    return check
+
+
+def broken_items(folder: Path, items: list[str], contract: str) -> list[dict[str, Any]]:
+    """Items that break a contract, given as `"module:function"`, each with the error."""
+    holds, broken = load(contract), []
+    for item in items:
+        try:
+            holds(folder / item)
+        except ContractError as error:
+            broken.append({"item": item, "error": error.one_line()})
+    return broken
+
+
+def _verdict(broken: list[dict[str, Any]], items: int) -> dg.AssetCheckResult:
+    first = ", ".join(str(value) for value in broken[0].values() if value) if broken else ""
+    return dg.AssetCheckResult(
+        passed=not broken,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{len(broken)} broken, first: {first}" if broken else f"kept by all {items} items",
+        metadata={
+            "items": items,
+            "broken": len(broken),
+            "first_broken": dg.MetadataValue.json(broken[:SHOWN]),
+        },
+    )

@@ -1,15 +1,17 @@
 """Jobs: the whole pipeline, and chosen scans only."""
 
+from collections.abc import Iterator
 from typing import Any
 
-import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from pydantic import Field
 
+import dagster as dg
 from dagster_project.assets import POOL, report_scans
 from dagster_project.partitions import SCANS
 from dagster_project.resources import DvcWorkspace
+from dagster_project.state import current_rows
 from vantage.pipeline.graph import Pipeline, Stage
-from vantage.records.index import read_index
 
 PIPELINE_JOB = "pipeline"
 SCANS_JOB = "some_scans"
@@ -22,7 +24,7 @@ class ScanChoice(dg.ConfigurableResource):  # type: ignore[type-arg]
         scans: their ids.
     """
 
-    scans: list[str] = []
+    scans: list[str] = Field(default_factory=list)
 
 
 def pipeline_job(pipeline: Pipeline) -> UnresolvedAssetJobDefinition:
@@ -37,7 +39,7 @@ def pipeline_job(pipeline: Pipeline) -> UnresolvedAssetJobDefinition:
 def scans_job(pipeline: Pipeline) -> dg.JobDefinition:
     """Chosen scans through all scan-unit stages; `dvc.lock` moves only once every scan is current."""
     stages = [stage for stage in pipeline.stages if stage.unit == "scan"]
-    ops = {stage.name: _scan_op(stage, {s.name for s in stages}) for stage in stages}
+    ops = {stage.name: _scan_op(pipeline, stage) for stage in stages}
 
     @dg.job(
         name=SCANS_JOB,
@@ -47,7 +49,7 @@ def scans_job(pipeline: Pipeline) -> dg.JobDefinition:
         ),
         config=dg.PartitionedConfig(
             partitions_def=SCANS,
-            run_config_for_partition_key_fn=lambda scan: {"resources": {"choice": {"config": {"scans": [scan]}}}},
+            run_config_for_partition_key_fn=_choose,
         ),
     )
     def job() -> None:
@@ -59,17 +61,33 @@ def scans_job(pipeline: Pipeline) -> dg.JobDefinition:
     return job
 
 
-def _scan_op(stage: Stage, known: set[str]) -> dg.OpDefinition:
+def _choose(scan: str) -> dict[str, Any]:
+    return {"resources": {"choice": {"config": {"scans": [scan]}}}}
+
+
+def _scan_op(pipeline: Pipeline, stage: Stage) -> dg.OpDefinition:
+    upstream = [pipeline.stage(name) for name in stage.upstream]
+
     @dg.op(
         name=f"scans_{stage.name}",
-        description=stage.desc,
-        ins={name: dg.In(dg.Nothing) for name in stage.upstream if name in known},
-        out=dg.Out(dg.Nothing),
+        description=f"Chosen scans: {stage.desc}",
+        ins={other.name: dg.In(dg.Nothing) for other in upstream if other.unit == "scan"},
+        out={"current": dg.Out(dg.Nothing, is_required=False)},
         pool=POOL,
     )
-    def body(context: dg.OpExecutionContext, workspace: DvcWorkspace, choice: ScanChoice) -> None:
+    def body(
+        context: dg.OpExecutionContext, workspace: DvcWorkspace, choice: ScanChoice
+    ) -> Iterator[dg.Output[None]]:
         workspace.run_scans(stage.cmd, choice.scans, context)
-        rows = [row for row in read_index(workspace.path / stage.out) if row.item in choice.scans]
-        report_scans(context, stage, rows, whole=False)
+        rows, complete = current_rows(workspace.path, pipeline, stage.name)
+        report_scans(context, stage, [row for row in rows if row.item in choice.scans], whole=False)
+        if not complete:
+            context.log.info(
+                f"{stage.name}: other scans are not current, so its output, dvc.lock and later stages wait; "
+                f"materialise {stage.name} to do the rest"
+            )
+            return
+        workspace.repro(stage.name, context)
+        yield dg.Output(None, "current")
 
     return body

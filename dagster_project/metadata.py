@@ -1,23 +1,25 @@
-"""What a materialisation shows: counts, the scans that were set aside, sizes, links and the stage's summary."""
+"""What a materialisation shows: counts, scans set aside, sizes, facts, reports, links to MLflow."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-
+from dagster_project.state import output_facts
 from vantage.pipeline.graph import Stage
 from vantage.records.index import IndexRow
 
+MLFLOW_UI = "VANTAGE_MLFLOW_UI"
+"""The variable with the address of MLflow's pages, for links; `make ui` sets it."""
+
+_REPORT_CHARACTERS = 20_000
+
 
 def stage_metadata(
-    workspace: Path,
-    stage: Stage,
-    entry: Mapping[str, Any],
-    rows: Sequence[IndexRow],
-    unchanged: bool,
+    workspace: Path, stage: Stage, entry: Mapping[str, Any], rows: Sequence[IndexRow], unchanged: bool
 ) -> dict[str, Any]:
     """Metadata of a stage's materialisation.
 
@@ -25,32 +27,58 @@ def stage_metadata(
         workspace: its folder.
         stage: the stage.
         entry: its entry in `dvc.lock`.
-        rows: its index; empty for work done once.
+        rows: its index.
         unchanged: whether `dvc.lock` was so before.
     """
-    out = entry["outs"][0]
+    out, aside = entry["outs"][0], [row for row in rows if row.status == "set_aside"]
     shown: dict[str, Any] = {
         "unchanged": unchanged,
         "output": dg.MetadataValue.path(str(workspace / stage.out)),
         "size_mb": round(int(out.get("size", 0)) / 1e6, 3),
         "files": int(out.get("nfiles", 1)),
     }
-    if rows:
-        unit = {"scan": "scans", "arm": "arms"}[stage.unit]
-        aside = [row for row in rows if row.status == "set_aside"]
-        shown[unit] = len(rows) - len(aside)
+    if stage.unit != "run":
+        shown[f"{stage.unit}s"] = len(rows) - len(aside)
         shown["set_aside"] = len(aside)
-        if aside:
-            shown["set_aside_reasons"] = set_aside_table(aside)
-    return shown
+    if aside:
+        shown["set_aside_reasons"] = set_aside_table(aside)
+    if facts := output_facts(workspace, stage):
+        shown["facts"] = dg.MetadataValue.json(dict(facts))
+    return shown | _reports(workspace / stage.out) | _links(workspace, rows if stage.unit != "scan" else [])
 
 
-def set_aside_table(rows: Sequence[IndexRow]) -> dg.MetadataValue:
+def set_aside_table(rows: Sequence[IndexRow]) -> dg.MetadataValue[Any]:
     """Scans and reasons as a table."""
-    return dg.MetadataValue.md(
-        "\n".join(["| scan | reason |", "|---|---|", *(f"| {row.item} | {_cell(row.reason)} |" for row in rows)])
-    )
+    lines = [f"| {row.item} | {_cell(row.reason)} |" for row in rows]
+    return dg.MetadataValue.md("\n".join(["| scan | reason |", "|---|---|", *lines]))
 
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _reports(folder: Path) -> dict[str, Any]:
+    """Reports that a finishing step wrote for people."""
+    return {
+        path.stem: dg.MetadataValue.md(path.read_text("utf-8")[:_REPORT_CHARACTERS])
+        for path in sorted(folder.glob("*.md"))
+    }
+
+
+def _links(workspace: Path, rows: Sequence[IndexRow]) -> dict[str, Any]:
+    """MLflow's page of each item that was recorded there."""
+    address = os.environ.get(MLFLOW_UI)
+    if not address or not rows:
+        return {}
+    from vantage.registry.store import find_store
+    from vantage.registry.tracking import MlflowTracker
+
+    store = find_store(workspace)
+    tracker = MlflowTracker(store)
+    found = {row.item: tracker.find(row.digest) for row in rows if row.digest}
+    pages = f"{address}/#/experiments/{store.experiment_id()}" if any(found.values()) else ""
+    return {
+        f"mlflow_{name.replace('@', '_at_')}": dg.MetadataValue.url(f"{pages}/runs/{run}")
+        for name, run in found.items()
+        if run is not None
+    }

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.events import DagsterEventType
 
+import dagster as dg
 from vantage.pipeline.graph import Stage
 from vantage.records.index import IndexRow
 
@@ -32,8 +32,8 @@ def scan_spec(stage: Stage) -> dg.AssetSpec:
         deps=[stage.name],
         description=(
             f"Finished scans of `{stage.name}`, a partition each; the data version is the hash of the scan's "
-            "output. A scan that was set aside has no new materialisation but an observation with its reason. "
-            "To run some scans only, launch the job `some_scans` for them."
+            "output. A scan that was set aside gets an observation with its reason instead. To run some "
+            "scans only, launch the job `some_scans` for them."
         ),
         group_name="per_scan",
         partitions_def=SCANS,

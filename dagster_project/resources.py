@@ -13,16 +13,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import yaml
+
+import dagster as dg
+
+Context = dg.OpExecutionContext | dg.AssetExecutionContext
 
 RUN_ID = "VANTAGE_DAGSTER_RUN_ID"
 """The variable that tells a stage which Dagster run it belongs to; MLflow runs are tagged with it."""
 
-MLFLOW_UI = "VANTAGE_MLFLOW_UI"
-"""The variable with the address of MLflow's pages, for links."""
-
-_GRACE_S = 15.0
+_GRACE_S = 10.0
+_TAIL = 15
+# DVC's advice about git, the same after every stage.
+_ADVICE = (
+    "To track the changes with git, run:",
+    "git add ",
+    "To enable auto staging, run:",
+    "dvc config core.autostage true",
+    "Use `dvc push` to send your updates to remote storage.",
+)
 
 
 class DvcWorkspace(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -44,36 +53,27 @@ class DvcWorkspace(dg.ConfigurableResource):  # type: ignore[type-arg]
         path = self.path / "dvc.lock"
         if not path.is_file():
             return {}
-        entry: Mapping[str, Any] = (yaml.safe_load(path.read_text("utf-8")) or {}).get("stages", {}).get(stage, {})
+        stages: Mapping[str, Any] = (yaml.safe_load(path.read_text("utf-8")) or {}).get("stages", {})
+        entry: Mapping[str, Any] = stages.get(stage, {})
         return entry
 
-    def repro(self, stage: str, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> None:
+    def repro(self, stage: str, context: Context) -> None:
         """`dvc repro` of one stage: skipped when nothing changed, restored when DVC knows the result."""
-        self.call([sys.executable, "-m", "dvc", "repro", "--single-item", stage], context)
+        shown = f"dvc repro --single-item {stage}"
+        self._call([sys.executable, "-m", *shlex.split(shown)], shown, context)
 
-    def run_scans(
-        self, cmd: str, scans: Sequence[str], context: dg.OpExecutionContext | dg.AssetExecutionContext
-    ) -> None:
-        """A stage's own command for some scans only; DVC is not told."""
-        chosen = [part for scan in scans for part in ("--scan", scan)]
-        self.call([*shlex.split(cmd), *chosen], context)
+    def run_scans(self, cmd: str, scans: Sequence[str], context: Context) -> None:
+        """A stage's own command for some scans only; `dvc.lock` stays as it is."""
+        shown = " ".join([cmd, *(f"--scan {shlex.quote(scan)}" for scan in scans)])
+        self._call(shlex.split(shown), shown, context)
 
-    def call(
-        self, command: Sequence[str], context: dg.OpExecutionContext | dg.AssetExecutionContext
-    ) -> None:
-        """Run a command in the workspace; each line it prints goes to the run's log.
-
-        Raises:
-            dagster.Failure: it ended with another code than 0; the message is the end of its output.
-        """
-        shown = shlex.join(["dvc" if part == "-m" else part for part in command if part != sys.executable])
-        shown = shown.replace("dvc dvc", "dvc")
+    def _call(self, command: Sequence[str], shown: str, context: Context) -> None:
         context.log.info(f"$ {shown}")
-        tail: deque[str] = deque(maxlen=12)
+        tail: deque[str] = deque(maxlen=_TAIL)
         with _process_group(command, self.path, context.run_id) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if text := line.rstrip():
+            for line in process.stdout or ():
+                text = line.rstrip()
+                if text and not text.strip().startswith(_ADVICE):
                     tail.append(text)
                     context.log.info(text)
             code = process.wait()
@@ -81,14 +81,14 @@ class DvcWorkspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise dg.Failure(
                 description="\n".join([f"`{shown}` ended with exit code {code}:", *tail]),
                 metadata={"command": shown, "exit_code": code},
-                allow_retries=False,
+                allow_retries=False,  # the same data would fail again
             )
 
 
 @contextmanager
 def _process_group(command: Sequence[str], folder: Path, run_id: str) -> Iterator[subprocess.Popen[str]]:
     """A process in a group of its own; the group is ended when the block is left early."""
-    # The interpreter's folder comes first, so that `vantage` in a stage's command is the one of this environment.
+    # This environment's programs come first: `vantage` in a stage's command is the one beside Dagster.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     process = subprocess.Popen(
         command,
@@ -112,10 +112,9 @@ def _end(process: subprocess.Popen[str]) -> None:
     for number in (signal.SIGINT, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
-        try:
             process.wait(_GRACE_S)
+        except ProcessLookupError:
             return
         except subprocess.TimeoutExpired:
             continue
+        return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dagster as dg
-
 from dagster_project.jobs import PIPELINE_JOB
 
 WEEKLY = "0 3 * * 1"

@@ -16,9 +16,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+from vantage.registry.store import find_store
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -61,8 +64,12 @@ def say(text: str) -> None:
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Dagster and MLflow on loopback, over one workspace.")
-    parser.add_argument("--workspace", type=Path, default=Path(os.environ.get("VANTAGE_WORKSPACE") or REPOSITORY))
-    parser.add_argument("--dagster-port", type=int, default=int(os.environ.get("VANTAGE_DAGSTER_PORT", "3000")))
+    parser.add_argument(
+        "--workspace", type=Path, default=Path(os.environ.get("VANTAGE_WORKSPACE") or REPOSITORY)
+    )
+    parser.add_argument(
+        "--dagster-port", type=int, default=int(os.environ.get("VANTAGE_DAGSTER_PORT", "3000"))
+    )
     parser.add_argument("--mlflow-port", type=int, default=int(os.environ.get("VANTAGE_MLFLOW_PORT", "5000")))
     parser.add_argument("--timeout", type=float, default=180.0, help="seconds to wait for both (180)")
     return parser.parse_args(arguments)
@@ -77,8 +84,8 @@ def require_free(name: str, port: int, option: str) -> None:
         except OSError as error:
             raise UiError(
                 f"port {port}, which {name} needs, is in use ({error.strerror}).\n"
-                f"  to do: stop what listens there (`ss -ltnp 'sport = :{port}'` shows it), or choose another "
-                f"port: python infra/ui.py {option} {port + 1}"
+                f"  to do: stop what listens there (`ss -ltnp 'sport = :{port}'` shows it), or choose "
+                f"another port: python infra/ui.py {option} {port + 1}"
             ) from error
 
 
@@ -88,8 +95,8 @@ def servers(options: argparse.Namespace) -> list[Server]:
     home, store = workspace / ".dagster", workspace / "mlruns"
     dagster = [python, "-m", "dagster", "dev", "-h", HOST, "-p", str(options.dagster_port)]
     dagster += ["-d", str(REPOSITORY), "-m", "dagster_project.definitions"]
-    mlflow = [python, "-m", "mlflow", "server", "--host", HOST, "--port", str(options.mlflow_port), "--workers", "1"]
-    mlflow += ["--backend-store-uri", f"sqlite:///{store / 'mlflow.db'}"]
+    mlflow = [python, "-m", "mlflow", "server", "--host", HOST, "--port", str(options.mlflow_port)]
+    mlflow += ["--workers", "1", "--backend-store-uri", f"sqlite:///{store / 'mlflow.db'}"]
     mlflow += ["--artifacts-destination", str(store / "artifacts")]
     return [
         Server("MLflow", mlflow, options.mlflow_port, "/health", home / "mlflow.log"),
@@ -98,12 +105,15 @@ def servers(options: argparse.Namespace) -> list[Server]:
 
 
 def prepare(workspace: Path) -> None:
-    """Folders and Dagster's settings."""
+    """Folders, Dagster's settings, MLflow's database."""
     if not (workspace / "dvc.yaml").is_file():
         raise UiError(f"{workspace} is no workspace: it has no dvc.yaml\n  to do: name one with --workspace")
     (workspace / ".dagster").mkdir(exist_ok=True)
-    (workspace / "mlruns").mkdir(exist_ok=True)
-    shutil.copyfile(REPOSITORY / "infra" / "dagster" / "dagster.yaml", workspace / ".dagster" / "dagster.yaml")
+    settings = REPOSITORY / "infra" / "dagster" / "dagster.yaml"
+    shutil.copyfile(settings, workspace / ".dagster" / settings.name)
+    if not (workspace / "mlruns" / "mlflow.db").is_file():
+        # Two processes at once break MLflow's migrations; here they run under the store's lock.
+        find_store(workspace).experiment_id()
 
 
 def environment(options: argparse.Namespace) -> Mapping[str, str]:
@@ -140,18 +150,19 @@ def wait_until_ready(server: Server, process: subprocess.Popen[bytes], deadline:
     """Return once a server answers; `UiError`, with the end of its log, when it ends or is too slow."""
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise UiError(f"{server.name} ended with code {process.returncode}; {server.log} ends so:\n{tail(server)}")
+            raise UiError(f"{server.name} ended with code {process.returncode}; {tail(server)}")
         try:
             with urllib.request.urlopen(server.address + server.probe, timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.25)
-    raise UiError(f"{server.name} did not answer at {server.address}; {server.log} ends so:\n{tail(server)}")
+    raise UiError(f"{server.name} did not answer at {server.address}; {tail(server)}")
 
 
 def tail(server: Server, lines: int = 15) -> str:
     """The end of a server's log."""
-    return "\n".join("    " + line for line in server.log.read_text("utf-8", "replace").splitlines()[-lines:])
+    last = server.log.read_text("utf-8", "replace").splitlines()[-lines:]
+    return "\n".join([f"{server.log} ends so:", *(f"    {line}" for line in last)])
 
 
 def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -166,10 +177,8 @@ def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def send(process: subprocess.Popen[bytes], number: int) -> None:
     """Send a signal to every process of a group."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def alive(process: subprocess.Popen[bytes]) -> bool:
@@ -197,19 +206,18 @@ def run(options: argparse.Namespace) -> int:
     processes: list[subprocess.Popen[bytes]] = []
     try:
         say(f"starting Dagster and MLflow over {options.workspace} (about 15 s) ...")
-        for server in both:
-            processes.append(start(server, env, options.workspace))
+        processes.extend(start(server, env, options.workspace) for server in both)
         deadline = time.monotonic() + options.timeout
         for server, process in zip(both, processes, strict=True):
             wait_until_ready(server, process, deadline)
             say(f"  {server.name:<8} {server.address}")
-        say("Ctrl-C stops both; a run in progress stops with them and goes on where it was when started again.")
+        say("Ctrl-C stops both. A run in progress stops with them; started again, it goes on where it was.")
         while all(process.poll() is None for process in processes):
             time.sleep(0.5)
         ended = next(i for i, process in enumerate(processes) if process.poll() is not None)
-        raise UiError(f"{both[ended].name} ended; {both[ended].log} ends so:\n{tail(both[ended])}")
+        raise UiError(f"{both[ended].name} ended; {tail(both[ended])}")
     except KeyboardInterrupt:
-        say("stopping ...")
+        say("stopping (about 10 s) ...")
         return 0
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
