@@ -31,6 +31,10 @@ class Packed:
     offset: Int64[Tensor, "b l"]
     last: Int64[Tensor, "b q"]
 
+    def to(self, device: torch.device) -> Packed:
+        """The same on another device."""
+        return Packed(*(t.to(device) for t in (self.words, self.slot, self.offset, self.last)))
+
 
 def pack(scenes: Sequence[Sequence[Sequence[int]]]) -> Packed:
     """Lay the questions (token ids) of each scene end to end."""
@@ -60,9 +64,9 @@ def attention_mask(prefix: Bool[Tensor, "b p"], slot: Int64[Tensor, "b l"]) -> B
     group = torch.cat([torch.full_like(prefix, -2, dtype=slot.dtype), slot], dim=1)
     mask = group[:, :, None] == group[:, None, :]
     mask[:, p:, :p] = True
-    mask &= torch.ones(total, total, dtype=torch.bool).tril()
+    mask &= torch.ones(total, total, dtype=torch.bool, device=slot.device).tril()
     mask[:, :, :p] &= prefix[:, None, :]
-    mask |= torch.eye(total, dtype=torch.bool)
+    mask |= torch.eye(total, dtype=torch.bool, device=slot.device)
     return mask[:, None]
 
 
@@ -82,7 +86,7 @@ def answer_logits(
     decoder = model.model.language_model
     batch, length = prefix.shape[:2]
     if valid is None:
-        valid = torch.ones(batch, length, dtype=torch.bool)
+        valid = torch.ones(batch, length, dtype=torch.bool, device=prefix.device)
     start = length if restart is None else restart
     words = decoder.embed_tokens(packed.words)
     hidden = decoder(

@@ -47,7 +47,7 @@ class PositionEncoder3D(nn.Module):
 
     def forward(self, xyz: Float32[Tensor, "*n 3"], valid: Bool[Tensor, "*n"]) -> Float32[Tensor, "*n c"]:
         """Embed `xyz` (metres, ego frame); where `valid` is False the null vector stands."""
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(xyz.device.type, enabled=False):
             # Holes may hold NaN; NaN times zero is NaN, in the gradient too.
             xyz = torch.where(valid[..., None], xyz.float(), 0.0)
             angles = (xyz[..., None] * self.frequencies).flatten(-2)

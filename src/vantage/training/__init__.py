@@ -1,0 +1,1 @@
+"""Fine-tuning: samples from the pipeline's folders, arms that differ in one thing, a loop that resumes."""
