@@ -87,9 +87,8 @@ def _imports(tree: ast.AST, package: str) -> Iterator[str]:
                 yield base
                 # A name may be a module of its own; where it is not, no file is found for it.
                 yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if found := _REFERENCE.match(node.value):
-                yield found.group(1)
+        elif isinstance(node, ast.Constant) and (found := _REFERENCE.match(str(node.value))):
+            yield found.group(1)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

@@ -43,7 +43,7 @@ def estimate(earlier: Iterable[Manifest], items: int, workers: int) -> Estimate:
     if not done:
         return Estimate(None, None)
     each, size = median(m.seconds for m in done), median(m.size for m in done)
-    return Estimate(each * items / max(1, min(workers, items)), size * items)
+    return Estimate(each * items / max(1, min(workers, items)), float(size * items))
 
 
 def sample(store: Store) -> list[Manifest]:

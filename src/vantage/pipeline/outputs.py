@@ -48,7 +48,7 @@ def read_output(workspace: Workspace, stage: Stage) -> Output:
         raise ContractError(
             f"the output of stage {stage.name} is missing",
             where=stage.out,
-            hint=f"run `dvc repro {stage.name}` (all it needs) or `vantage run {stage.name}` (that stage alone)",
+            hint=f"`dvc repro {stage.name}` makes it and all it needs, `vantage run {stage.name}` it alone",
         )
     return describe_output(folder)
 

@@ -9,7 +9,6 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -23,6 +22,7 @@ from vantage.pipeline.workspace import PARAMS_FILE
 from vantage.pipeline.yaml12 import Key
 
 Where = Callable[[Key], str]
+_ADAPTERS: dict[type[Any], Any] = {}  # pydantic's TypeAdapters, costly to make
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,10 @@ def _set(value: Any, key: Key, new: Any) -> Any:
     return inner
 
 
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapter(kind: type[Any]) -> Any:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def _checked(kind: type[Any], value: Any, key: Key, where: Where) -> Any:

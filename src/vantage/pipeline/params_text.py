@@ -113,7 +113,8 @@ def _comments(kind: type[Any]) -> dict[str, str]:
     for node in _class(kind).body:
         if not (name := _field(node)):
             continue
-        above, row = [], node.lineno - 2
+        above: list[str] = []
+        row = node.lineno - 2
         while row >= 0 and lines[row].strip().startswith("#"):
             above.insert(0, lines[row].strip(" #"))
             row -= 1

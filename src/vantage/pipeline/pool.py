@@ -137,7 +137,7 @@ def _death(child: _Child, job: Job) -> Failed | Died:
             f"the process that worked on {job.task.item} was killed",
             where=f"stage {job.stage}",
             found=name,
-            hint="if the machine ran out of memory, use fewer workers (VANTAGE_WORKERS=1); finished items are kept",
+            hint="if memory ran out, use fewer workers (VANTAGE_WORKERS=1); finished items are kept",
         )
     else:
         error = VantageError(

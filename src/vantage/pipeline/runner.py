@@ -290,8 +290,8 @@ def _tell(report: StageReport, watcher: Watcher) -> None:
     if report.folder is not None:
         counts = f"{report.items - len(report.set_aside)} of {report.items} items done"
         watcher.say(
-            f"{report.stage}: {counts}, {len(report.processed)} processed now, in {duration(report.seconds)}; "
-            f"output {report.digest[:12]}"
+            f"{report.stage}: {counts}, {len(report.processed)} of them now, in "
+            f"{duration(report.seconds)}; output {report.digest[:12]}"
         )
 
 

@@ -27,6 +27,7 @@ class StageBody:
         per_item: a mapping field of which an item sees only its own entry.
         reusable: whether a finished item may be taken from the store; not so where the body acts on
             something outside the workspace's outputs.
+        outside: `(workspace, output folder) -> text`, why that something makes the output stale, or empty.
     """
 
     body: str
@@ -37,6 +38,7 @@ class StageBody:
     listing: tuple[str, ...] = ()
     per_item: str | None = None
     reusable: bool = True
+    outside: str | None = None
 
     def modules(self) -> tuple[str, ...]:
         """Modules whose import closure is the stage's code."""

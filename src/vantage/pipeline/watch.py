@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 PLAIN_SECONDS = 5.0
 
@@ -37,6 +37,7 @@ class Position:
         return f"{self.done}/{self.total}{inner}{f' {self.note}' if self.note else ''}"
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Shows a run to somebody."""
 

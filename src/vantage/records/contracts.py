@@ -73,7 +73,7 @@ def visibility(folder: Path) -> None:
 
 
 def questions(folder: Path) -> None:
-    """Each question once, its ego first among its views, all of one scan and one split, with a rigid ego pose."""
+    """Each question once, ego first among its views, of one scan and one split, with a rigid ego pose."""
     from vantage.records.questions import read_questions
 
     rows = read_questions(folder)

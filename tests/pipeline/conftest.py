@@ -1,0 +1,32 @@
+"""Workspaces for tests: a small one with bodies of its own, and (slow) the real pipeline at tiny size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import small_stages
+from small_workspace import Small
+
+from vantage.pipeline.workspace import Workspace
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Small:
+    made = Small(Workspace(tmp_path / "small"))
+    made.root.mkdir()
+    (made.root / "dvc.yaml").write_text(small_stages.PIPELINE)
+    made.params()
+    return made
+
+
+@pytest.fixture
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    """Every file below a folder by its path: what `same bytes` means."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+    return read
