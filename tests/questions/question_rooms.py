@@ -37,6 +37,7 @@ def random_scene(rng: np.random.Generator, groups: int = 7) -> Scene:
 
 def random_seen(scene: Scene, rng: np.random.Generator) -> Seen:
     first = {o.object_id: float(rng.uniform(0, 63)) for o in scene.objects if rng.random() < 0.4}
+    first = {k: column if rng.random() < 0.9 else math.nan for k, column in first.items()}
     others = {o.object_id for o in scene.objects if rng.random() < 0.7}
     return Seen(first, frozenset(first) | others)
 

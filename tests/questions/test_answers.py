@@ -82,7 +82,7 @@ class Oracle:
         return {
             f"which side of the first view is the {name} on?": "left" if column < 32 else "right"
             for name, column in columns.items()
-            if not 26.5 < column < 36.5
+            if column <= 26.5 or column >= 36.5
         }
 
     def direction(self) -> dict[str, str]:

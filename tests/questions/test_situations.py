@@ -65,17 +65,18 @@ def test_egos_are_spread_over_the_path(total: int, n: int, seed: int) -> None:
 
 
 def test_a_situation_tells_the_pose_and_the_column_of_what_view_one_shows() -> None:
-    boxes = [(2.0, 0.0, 0.5), (2.0, 0.6, 0.5), (2.0, -0.6, 0.5), (-2.0, 0.0, 0.5)]
-    labels = ("bed", "chair", "lamp", "sofa")
-    scene = Scene(RoomObject(i, labels[i], "red", boxes[i], (0.4, 0.4, 1.0)) for i in range(4))
-    sees = np.array([[True, True, True, True], [False, False, False, True]])
+    boxes = [(2.0, 0.0, 0.5), (2.0, 0.6, 0.5), (2.0, -0.6, 0.5), (-2.0, 0.0, 0.5), (1.0, 3.0, 0.5)]
+    labels = ("bed", "chair", "lamp", "sofa", "desk")
+    scene = Scene(RoomObject(i, labels[i], "red", boxes[i], (0.4, 0.4, 1.0)) for i in range(5))
+    sees = np.array([[True] * 5, [False] * 5])
     situation = situate(recorded(sees), scene, (0, 5))
     assert np.allclose(situation.T_aligned_ego, np.eye(4))
     first = situation.seen.first
     assert first[0] == pytest.approx(31.5, abs=1e-6)
     assert first[1] + first[2] == pytest.approx(63.0) and first[1] < 25 < 38 < first[2]
     assert np.isnan(first[3]), "a box seen although its centre is behind the camera has no column"
-    assert situation.seen.views == {0, 1, 2, 3}
+    assert np.isnan(first[4]), "nor has one whose centre lies beside the picture"
+    assert situation.seen.views == {0, 1, 2, 3, 4}
 
 
 def test_the_ego_stands_on_the_floor_under_its_camera() -> None:
