@@ -131,3 +131,20 @@ def make_task(tmp_path: Path) -> Callable[..., Task]:
         return Task(item, inputs, base / "out", base / "work", 0)
 
     return make
+
+
+class Writers:
+    """The writers above, for tests that choose frames and places themselves."""
+
+    raw = staticmethod(write_raw_scan)
+    extracted = staticmethod(write_extracted_scan)
+
+
+@pytest.fixture
+def writers() -> Writers:
+    return Writers()
+
+
+@pytest.fixture
+def furniture() -> tuple[Furniture, ...]:
+    return FURNITURE

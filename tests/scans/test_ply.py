@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -24,6 +24,7 @@ def meshes(draw: st.DrawFn) -> Mesh:
     return Mesh(vertices, colors, faces, labels)
 
 
+@settings(deadline=None)
 @given(meshes())
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, mesh: Mesh) -> None:
     path = tmp_path_factory.mktemp("ply") / "m.ply"
@@ -87,6 +88,7 @@ def test_other_properties_and_types_are_skipped(tmp_path: Path) -> None:
     assert mesh.labels is not None and mesh.labels.tolist() == [35] and mesh.faces.shape == (0, 3)
 
 
+@settings(deadline=None)
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_a_cut_file_is_an_error(tmp_path_factory: pytest.TempPathFactory, share: float) -> None:
     path = tmp_path_factory.mktemp("cut") / "cut.ply"

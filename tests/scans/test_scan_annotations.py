@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vantage.core.errors import ParameterError, ScanError
@@ -69,6 +69,7 @@ def test_attributes_round_trip(tmp_path: Path) -> None:
     assert json.loads(path.read_text()) == {"version": 1, "objects": objects}
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 8), min_size=1, max_size=40),
     st.dictionaries(st.integers(0, 8), st.integers(0, 3)),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -127,6 +127,7 @@ def test_a_failed_writer_leaves_nothing(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@settings(deadline=None)
 @given(npst.arrays(np.uint16, npst.array_shapes(min_dims=2, max_dims=2, max_side=20)))
 def test_depth_packing_round_trip(depth: np.ndarray) -> None:
     shape = (depth.shape[0], depth.shape[1])
@@ -140,6 +141,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+@settings(deadline=None)
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_a_cut_file_is_an_error_that_names_file_and_byte(
     whole: bytes, tmp_path_factory: pytest.TempPathFactory, share: float
@@ -152,6 +154,7 @@ def test_a_cut_file_is_an_error_that_names_file_and_byte(
     assert caught.value.expected and caught.value.found
 
 
+@settings(deadline=None)
 @given(at=st.integers(0, 10_000), value=st.integers(0, 255))
 def test_a_damaged_byte_never_crashes_or_allocates_the_world(
     whole: bytes, tmp_path_factory: pytest.TempPathFactory, at: int, value: int

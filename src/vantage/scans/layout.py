@@ -32,9 +32,13 @@ def check_name(name: str) -> str:
 def is_scan(folder: Path) -> bool:
     """Whether `folder` holds a scan in either layout."""
     try:
-        return is_extracted(folder) or any(p.name.endswith(SENS) for p in folder.iterdir())
+        return is_extracted(folder) or any(_is_sens(p.name) for p in folder.iterdir())
     except PermissionError:
         return True  # to be set aside with its reason, not overlooked
+
+
+def _is_sens(name: str) -> bool:
+    return name.endswith(SENS) and not name.startswith(".")
 
 
 def scan_folders(config: FolderConfig) -> dict[str, Path]:
@@ -95,8 +99,20 @@ def _root(config: FolderConfig) -> Path:
 
 
 def scan_files(folder: Path, scan_id: str) -> dict[str, Path]:
-    """The files that make a scan, by POSIX path relative to its folder, sorted; the rest is left alone."""
-    prefix = stem(folder, scan_id)
+    """The files that make a scan, by POSIX path relative to its folder, sorted; the rest is left alone.
+
+    ScanError when the folder cannot be read or holds none.
+    """
+    try:
+        files = _files(folder, stem(folder, scan_id))
+    except PermissionError as error:
+        raise ScanError("cannot read the scan's folder", where=folder, found=error.strerror) from error
+    if not files:
+        raise ScanError("the scan folder holds no files of a scan", where=folder)
+    return dict(sorted(files.items()))
+
+
+def _files(folder: Path, prefix: str) -> dict[str, Path]:
     files = {}
     if (sens := folder / f"{prefix}{SENS}").is_file():
         files[sens.name] = sens
@@ -108,7 +124,7 @@ def scan_files(folder: Path, scan_id: str) -> dict[str, Path]:
     for ending in ANNOTATION_ENDINGS:
         if (path := folder / f"{prefix}{ending}").is_file():
             files[path.name] = path
-    return dict(sorted(files.items()))
+    return files
 
 
 def take(files: dict[str, Path], out: Path, link: bool) -> int:

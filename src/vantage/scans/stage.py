@@ -32,6 +32,8 @@ def list_scans(config: DownloadConfig, seed: int) -> list[str]:
     """The source's scans, sorted; ParameterError when a folder is missing or a name unsafe."""
     if config.source == "generated":
         return scan_ids(config.generated)
+    if config.folder.label_table:
+        read_label_table(Path(config.folder.label_table).expanduser())  # a wrong path is told before any work
     return list(layout.scan_folders(config.folder))
 
 
@@ -42,8 +44,8 @@ def source_digest(config: DownloadConfig, scan_id: str) -> str:
     """
     if config.source == "generated":
         return ""
+    files = layout.scan_files(layout.scan_folder(config.folder, scan_id), scan_id)
     try:
-        files = layout.scan_files(layout.scan_folder(config.folder, scan_id), scan_id)
         digests = {name: digest_file(path) for name, path in files.items()}
         if config.folder.label_table:
             table = Path(config.folder.label_table).expanduser()
@@ -61,10 +63,7 @@ def download(task: Task, config: DownloadConfig) -> Facts:
 
         write_raw(generate_scan(task.item, task.seed, config.generated), task.out)
         return {"files": sum(p.is_file() for p in task.out.rglob("*"))}
-    source = layout.scan_folder(config.folder, task.item)
-    files = layout.scan_files(source, task.item)
-    if not files:
-        raise ScanError("the scan folder holds no files of a scan", where=source)
+    files = layout.scan_files(layout.scan_folder(config.folder, task.item), task.item)
     size = layout.take(files, task.out, config.folder.link)
     if config.folder.label_table:
         _write_needed_labels(Path(config.folder.label_table).expanduser(), task.out, task.item)
