@@ -130,7 +130,7 @@ def depth_mode() -> None:
     slow_ms = 1e3 * (time.perf_counter() - start) * len(poses) / 6
     fast_ms = 1e3 * float(np.median(times[1:]))
     print(
-        f"recover, depth mode, 30000 points, 20 objects, 24 poses: scores and visible pixels {fast_ms:.0f} ms, "
+        f"recover, depth mode, 30000 points, 24 poses: scores and visible pixels {fast_ms:.0f} ms, "
         f"published way (scores alone) {slow_ms:.0f} ms, {slow_ms / fast_ms:.1f} times as fast"
     )
 

@@ -20,7 +20,7 @@ class RecoverConfig:
         near_m, far_m: `depth` only: depths outside count as holes.
         tolerance_m, tolerance_per_m: `depth` only: a point agrees with the depth image if they differ by less
             than tolerance_m + tolerance_per_m * z.
-        pixel_stride: every so many rows and columns of a depth image are labelled for `visible_px`.
+        pixel_stride: edge (pixels) of the cells of a depth image that are labelled for `visible_px`.
         label_radius_m: a depth pixel belongs to the object of its nearest vertex, if that is within this.
     """
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
 
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import apply, invert
@@ -75,9 +75,10 @@ def agreement_scores(
 class PixelLabels:
     """Counts the pixels of each object in a depth image, by the nearest vertex of the scan's mesh.
 
-    A measured depth pixel belongs to the object of the mesh vertex nearest to its 3D point, if that vertex is
-    within `radius_m`. Every `stride`-th row and column is looked at and stands for the others; pixels outside
-    the colour image do not count. Holes belong to nobody: what the sensor cannot measure counts few pixels.
+    A depth pixel belongs to the object of the mesh vertex nearest to its 3D point, if that vertex is within
+    `radius_m`. The image is cut into cells of `stride` x `stride` pixels, and the measured pixel nearest
+    to a cell's centre stands for it. Cells outside the colour image do not count; a cell of nothing but holes
+    belongs to nobody, so what the sensor cannot measure counts few pixels.
     """
 
     def __init__(
@@ -95,26 +96,39 @@ class PixelLabels:
         self._tree: Any = cKDTree(points.coord, balanced_tree=False, compact_nodes=False)
         self._column = np.append(column_of(points.instance, object_ids), -1)
         self._n_ids, self._radius = len(object_ids), radius_m
-        first = min(stride, depth_camera.height, depth_camera.width) // 2
-        grid = depth_camera.rays()[first::stride, first::stride]
-        uv, _ = color_camera.project(grid)
-        self._sampled = (slice(first, None, stride), slice(first, None, stride))
-        self._shared: Bool[np.ndarray, "sh sw"] = color_camera.inside(uv)
-        self._rays: Float64[np.ndarray, "sh sw 3"] = grid
+        self._pixels = _cells(depth_camera, stride)
+        n_pixels, n_cells = depth_camera.width * depth_camera.height, len(self._pixels)
+        self._rays: Float64[np.ndarray, "pixels 3"] = depth_camera.rays().reshape(-1, 3)
+        uv, _ = color_camera.project(self._rays[self._pixels[:, 0]])
+        self._pixels = self._pixels[color_camera.inside(uv)]
         model = color_camera.resized(MODEL_EDGE, MODEL_EDGE)
-        n_pixels = depth_camera.width * depth_camera.height
-        # Pixels of the model's image that a sample stands for: the two images differ by an axis-wise scale.
-        self._area = (
-            n_pixels / grid[..., 0].size * (model.fx * model.fy) / (depth_camera.fx * depth_camera.fy)
-        )
+        # Pixels of the model's image that a cell stands for: the two images differ by an axis-wise scale.
+        self._area = n_pixels / n_cells * (model.fx * model.fy) / (depth_camera.fx * depth_camera.fy)
 
     def count(
         self, depth: Float32[np.ndarray, "h w"], T_world_cam: Float64[np.ndarray, "4 4"]
     ) -> Float32[np.ndarray, "ids"]:
         """Pixels of each object in a depth image (m, 0 = hole), in units of a 64 x 64 colour image."""
-        z = depth[self._sampled]
-        use = (z > 0) & self._shared
-        p_world = apply(T_world_cam, self._rays[use] * z[use].astype(np.float64)[:, None])
+        flat, chosen = depth.ravel(), self._pixels[:, 0].copy()
+        z = flat[chosen]
+        for candidate in self._pixels.T[1:]:
+            holes = np.flatnonzero(z <= 0)
+            chosen[holes] = candidate[holes]
+            z[holes] = flat[chosen[holes]]
+        use = z > 0
+        p_world = apply(T_world_cam, self._rays[chosen[use]] * z[use].astype(np.float64)[:, None])
         _, nearest = self._tree.query(p_world, distance_upper_bound=self._radius)
         column = self._column[nearest]  # beyond the radius the tree answers with n, the appended -1
         return (np.bincount(column[column >= 0], minlength=self._n_ids) * self._area).astype(np.float32)
+
+
+def _cells(camera: Pinhole, stride: int) -> Int64[np.ndarray, "cells candidates"]:
+    """Flat pixel indices of each stride x stride cell of the image, from the cell's centre outwards."""
+    first = stride // 2
+    rows = np.arange(min(first, camera.height - 1), camera.height, stride)
+    columns = np.arange(min(first, camera.width - 1), camera.width, stride)
+    steps = range(-first, stride - first)
+    offsets = sorted(((dv, du) for dv in steps for du in steps), key=lambda d: (d[0] ** 2 + d[1] ** 2, d))
+    v = np.clip(rows[:, None, None] + [dv for dv, _ in offsets], 0, camera.height - 1)
+    u = np.clip(columns[None, :, None] + [du for _, du in offsets], 0, camera.width - 1)
+    return (v * camera.width + u).reshape(-1, len(offsets))
