@@ -257,3 +257,32 @@ def test_rooms_of_scans() -> None:
         "room0123",
         "kitchen",
     ]
+
+
+def test_a_generated_scan_goes_through(make_task: MakeTask) -> None:
+    from vantage.scans.generated.config import GeneratedConfig
+
+    sizes = {"color_width": 96, "color_height": 72, "depth_width": 80, "depth_height": 60}
+    generated = GeneratedConfig(rooms=1, frames_per_scan=4, mesh_edge=0.2, **sizes)
+    config = DownloadConfig(generated=generated)
+    assert list_scans(config, 0) == ["room0000_00", "room0000_01"]
+    first = make_task("room0000_00")
+    download(first, config)
+    second = make_task("room0000_00", download=first.out)
+    facts = extract(second, ExtractConfig())
+    meta, objects = read_scan(second.out), read_objects(second.out)
+    assert (meta.room_id, meta.labelled, facts["unknown_labels"], facts["recorded"]) == (
+        "room0000",
+        True,
+        "",
+        4,
+    )
+    assert (meta.color.width, meta.depth.width) == (96, 80)
+    colored = [item for item in objects if item.color is not None]
+    assert len(colored) >= 5
+    # Furniture stands on or above the floor of the aligned world, and the camera is held above it.
+    assert min(item.center[2] - item.size[2] / 2 for item in colored) > -0.05
+    floor = next(item for item in objects if item.label == "floor")
+    assert abs(floor.center[2]) < 0.05
+    heights = [(meta.T_aligned_raw @ frame.T_raw_cam)[2, 3] for frame in kept_frames(second.out)]
+    assert heights and all(1.0 < height < 2.0 for height in heights)
