@@ -22,7 +22,7 @@ class EvaluateConfig:
         headline_family: question family of the headline.
         headline_slice: slice of that family; empty for a family without slices.
         resamples: bootstrap resamples behind an interval of a gain.
-        batch: situations answered at once.
+        base: `shipped`, or the folder that `finetune.base` names.
     """
 
     headline_arm: str = "embedding"
@@ -31,4 +31,4 @@ class EvaluateConfig:
     headline_family: str = "direction"
     headline_slice: str = "unseen"
     resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
-    batch: Annotated[int, Ge(1)] = 16
+    base: str = "shipped"

@@ -113,6 +113,7 @@ def find_store(start: Path) -> Store:
 def quiet() -> None:
     """No usage reports to third parties, and migrations that do not fill the terminal."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -1,0 +1,110 @@
+"""Answers of a model to the held-out questions, as they are or with something taken from it at test time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from vantage.align.ego import random_yaw
+from vantage.core.errors import ParameterError
+from vantage.core.seeds import priority
+from vantage.evaluation.situations import Situation, heldout_questions, situations
+from vantage.models.answering import PocketVLM
+from vantage.records.predictions import Prediction
+from vantage.records.questions import Question
+
+Shown = tuple[UInt8[np.ndarray, "v 64 64 3"], Float32[np.ndarray, "v gh gw 3"], Bool[np.ndarray, "v gh gw"]]
+"""Images, ego coordinates in metres, validity."""
+
+_GREY = 128
+
+
+def as_it_is(situation: Situation) -> Shown:
+    """The views with their own coordinates."""
+    return situation.images, situation.points(), situation.valid
+
+
+def blind(situation: Situation) -> Shown:
+    """Plain grey images and no coordinates: only the words of the question are left."""
+    return (
+        np.full_like(situation.images, _GREY),
+        np.zeros_like(situation.points()),
+        np.zeros_like(situation.valid),
+    )
+
+
+def turned(situation: Situation, seed: int) -> Shown:
+    """Coordinates from the ego's place, but of an ego that looks somewhere at random."""
+    return situation.images, situation.points(random_yaw(seed, "evaluate", situation.key)), situation.valid
+
+
+def with_points_of(situation: Situation, other: Situation) -> Shown:
+    """The views with another situation's coordinates, in that one's ego frame; they repeat if too few."""
+    rows = np.arange(len(situation.images)) % len(other.images)
+    return situation.images, other.points()[rows], other.valid[rows]
+
+
+def partner(index: int, rooms: Sequence[str], seed: int, key: str) -> int:
+    """Which situation lends its coordinates: one of another room, or any other if there is but one room."""
+    others = [i for i, room in enumerate(rooms) if room != rooms[index]]
+    others = others or [i for i in range(len(rooms)) if i != index] or [index]
+    return others[priority(seed, "other_sample", key) % len(others)]
+
+
+def answer_all(
+    vlm: PocketVLM,
+    inputs: Mapping[str, Path],
+    control: str,
+    seed: int,
+    tell: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[Prediction]:
+    """Answers to every held-out question, sorted by question id.
+
+    Args:
+        vlm: the model.
+        inputs: folders of the stages `download`, `extract`, `lift` and `synthesize`.
+        control: "" for none, else `blind`, `other_sample` or `random_yaw`.
+        seed: of the controls.
+        tell: hears of situations done and in all.
+    """
+    questions = heldout_questions(inputs["synthesize"])
+    asked = [s for scan, rows in questions.items() for s in situations(inputs, scan, rows)]
+    rooms = [s.room_id for s in asked]
+    predictions: list[Prediction] = []
+    for i, situation in enumerate(asked):
+        shown = _shown(asked, rooms, i, control, seed)
+        words = vlm.answer(*shown, [q.question for q in situation.questions])
+        predictions += [_prediction(q, w) for q, w in zip(situation.questions, words, strict=True)]
+        tell(i + 1, len(asked))
+    return sorted(predictions, key=lambda p: p.question_id)
+
+
+def _shown(asked: Sequence[Situation], rooms: Sequence[str], i: int, control: str, seed: int) -> Shown:
+    situation = asked[i]
+    if control == "":
+        return as_it_is(situation)
+    if control == "blind":
+        return blind(situation)
+    if control == "random_yaw":
+        return turned(situation, seed)
+    if control == "other_sample":
+        return with_points_of(situation, asked[partner(i, rooms, seed, situation.key)])
+    raise ParameterError(
+        "no such control at test time", expected="blind, other_sample, random_yaw", found=repr(control)
+    )
+
+
+def _prediction(question: Question, word: str) -> Prediction:
+    return Prediction(
+        question_id=question.question_id,
+        scan_id=question.scan_id,
+        room_id=question.room_id,
+        family=question.family,
+        slice=question.slice,
+        question=question.question,
+        answer=question.answer,
+        prediction=word,
+    )

@@ -1,0 +1,129 @@
+"""Held-out questions grouped by what they share: the ego, its views, and the points behind their patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, UInt8
+
+from vantage.align.ego import EgoPose
+from vantage.core.errors import ContractError
+from vantage.models.answering import model_image
+from vantage.records.frames import kept_frames
+from vantage.records.index import done_items
+from vantage.records.patches import PatchCoordinates, read_patches
+from vantage.records.questions import Question, read_questions
+from vantage.records.scan import read_scan
+from vantage.scans.pixels import read_color
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What one answering pass needs.
+
+    Attributes:
+        questions: all asked from this ego of these views.
+        images: the views at the model's size, the ego's first.
+        xyz_aligned: a point for each patch, metres, aligned world.
+        valid: whether the patch has one.
+    """
+
+    questions: Sequence[Question]
+    images: UInt8[np.ndarray, "v 64 64 3"]
+    xyz_aligned: Float32[np.ndarray, "v gh gw 3"]
+    valid: Bool[np.ndarray, "v gh gw"]
+
+    @property
+    def room_id(self) -> str:
+        """The room it is in."""
+        return self.questions[0].room_id
+
+    @property
+    def key(self) -> str:
+        """A name of its own: scan, ego frame, views."""
+        first = self.questions[0]
+        return f"{first.scan_id}/{first.ego_frame_id}/{'-'.join(map(str, first.views))}"
+
+    def points(self, turn: float = 0.0) -> Float32[np.ndarray, "v gh gw 3"]:
+        """The patches' points in the ego's frame (metres, `ego_level`), the ego turned by `turn` radians."""
+        T = np.asarray(self.questions[0].T_aligned_ego, dtype=np.float64)
+        ego = EgoPose(T, "aligned", "ego_level").turned(turn)
+        points: Float64[np.ndarray, "v gh gw 3"] = ego.to_ego(self.xyz_aligned, "aligned")
+        return np.where(self.valid[..., None], points, 0.0).astype(np.float32)
+
+
+def heldout_questions(synthesize: Path) -> dict[str, list[Question]]:
+    """Held-out questions of every scan that has some, by scan id, sorted.
+
+    Raises:
+        ContractError: no scan has one.
+    """
+    found = {}
+    for scan in done_items(synthesize):
+        questions = [q for q in read_questions(synthesize / scan) if q.split == "heldout"]
+        if questions:
+            found[scan] = questions
+    if not found:
+        raise ContractError(
+            "no question is held out, so nothing can be evaluated",
+            where=synthesize,
+            hint="raise synthesize.held_out_share or add rooms",
+        )
+    return found
+
+
+def situations(inputs: Mapping[str, Path], scan: str, questions: Sequence[Question]) -> Iterator[Situation]:
+    """The situations of a scan's questions, in a fixed order.
+
+    Args:
+        inputs: folders of the stages `download`, `extract` and `lift`.
+        scan: the scan's id.
+        questions: its held-out questions.
+
+    Raises:
+        ContractError: a question shows a frame that later stages do not know.
+    """
+    patches = read_patches(inputs["lift"] / scan)
+    shown = sorted({frame for question in questions for frame in question.views})
+    images = _images(inputs, scan, shown)
+
+    def key(q: Question) -> tuple[int, list[int]]:
+        return q.ego_frame_id, list(q.views)
+
+    for (_, views), group in groupby(sorted(questions, key=lambda q: (*key(q), q.question_id)), key=key):
+        xyz, valid = _points_of(patches, views, scan)
+        yield Situation(list(group), np.stack([images[frame] for frame in views]), xyz, valid)
+
+
+def _images(
+    inputs: Mapping[str, Path], scan: str, shown: Sequence[int]
+) -> dict[int, UInt8[np.ndarray, "64 64 3"]]:
+    meta = read_scan(inputs["extract"] / scan)
+    known = {frame.frame_id: frame for frame in kept_frames(inputs["extract"] / scan)}
+    if missing := sorted(set(shown) - known.keys()):
+        raise _unknown_frame(scan, missing[0])
+    raw = inputs["download"] / scan
+    return {frame_id: model_image(read_color(raw, meta, known[frame_id])) for frame_id in shown}
+
+
+def _points_of(
+    patches: PatchCoordinates, views: Sequence[int], scan: str
+) -> tuple[Float32[np.ndarray, "v gh gw 3"], Bool[np.ndarray, "v gh gw"]]:
+    row_of = patches.row_of()
+    if missing := [frame for frame in views if frame not in row_of]:
+        raise _unknown_frame(scan, missing[0])
+    rows = [row_of[frame] for frame in views]
+    return patches.xyz_aligned[rows], patches.valid[rows]
+
+
+def _unknown_frame(scan: str, frame: int) -> ContractError:
+    return ContractError(
+        "a question shows a frame that was not kept",
+        where=f"questions of {scan}",
+        found=f"frame {frame}",
+        hint="run lift and synthesize again",
+    )

@@ -1,0 +1,109 @@
+"""The `evaluate` stage: what every arm and control answers, then one report over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vantage.core import atomic
+from vantage.core.errors import ParameterError
+from vantage.core.hashing import digest_json
+from vantage.core.tasks import Facts, Task
+from vantage.evaluation.config import EvaluateConfig
+from vantage.evaluation.report import Evaluation, markdown, metrics, report_record
+from vantage.evaluation.scorers import HEADLINE, SCORERS
+from vantage.evaluation.table import exact, score_groups
+from vantage.records.index import IndexRow
+from vantage.records.predictions import Prediction, read_predictions, write_predictions
+from vantage.records.tables import write_table
+
+REPORT_FILE = "report.json"
+METRICS_FILE = "metrics.json"
+PAGE_FILE = "report.md"
+SCORES_FILE = "scores.png"
+EXAMPLE_FILE = "example.png"
+PER_QUESTION_FILE = "scores.parquet"
+
+
+def list_items(config: EvaluateConfig, arm_names: Sequence[str]) -> list[str]:
+    """What is evaluated: every arm, and the headline arm under every test-time control, as `arm@control`.
+
+    Raises:
+        ParameterError: the headline arm is not trained.
+    """
+    if config.headline_arm not in arm_names:
+        raise ParameterError(
+            "the headline arm is not among the trained arms",
+            where="evaluate.headline_arm",
+            expected=f"one of {', '.join(arm_names)}",
+            found=config.headline_arm,
+        )
+    return [*arm_names, *(f"{config.headline_arm}@{control}" for control in config.controls)]
+
+
+def predict(task: Task, config: EvaluateConfig) -> Facts:
+    """Write `predictions.parquet` and `scores.parquet` of one item: an arm, or `arm@control`."""
+    from vantage.evaluation.answers import answer_all
+    from vantage.models.answering import PocketVLM
+
+    arm, _, control = task.item.partition("@")
+    base = None if config.base == "shipped" else Path(config.base)
+    vlm = PocketVLM.load(base, task.inputs["finetune"] / arm)
+    predictions = answer_all(vlm, task.inputs, control, task.seed, task.progress.step)
+    write_predictions(task.out, predictions)
+    write_scores(task.out / PER_QUESTION_FILE, predictions)
+    return {
+        "questions": len(predictions),
+        "rooms": len({p.room_id for p in predictions}),
+        HEADLINE: float(exact(predictions).mean()),
+    }
+
+
+def write_scores(path: Path, predictions: Sequence[Prediction]) -> None:
+    """Write every scorer's 0 or 1 for every question; the scorers' versions are in the report."""
+    import pyarrow as pa
+
+    columns: dict[str, list[str] | list[int]] = {"question_id": [p.question_id for p in predictions]}
+    for name, scorer in SCORERS.items():
+        columns[name] = [scorer.score(p.prediction, [p.answer]) for p in predictions]
+    kinds = [("question_id", pa.string()), *((name, pa.int8()) for name in SCORERS)]
+    write_table(path, "scores", 1, columns, pa.schema(kinds))
+
+
+def report(task: Task, config: EvaluateConfig, rows: Sequence[IndexRow]) -> None:
+    """Write report.json, metrics.json, report.md, scores.png and example.png beside the items' folders."""
+    from vantage.evaluation.pictures import example_picture, scores_picture
+    from vantage.evaluation.situations import heldout_questions
+
+    items = [row.item for row in rows if row.status == "done"]
+    predictions = {item: read_predictions(task.out / item) for item in items}
+    questions = [q for scan in heldout_questions(task.inputs["synthesize"]).values() for q in scan]
+    groups = score_groups(
+        predictions,
+        frozenset(q.family for q in questions if not q.learnable_by_pocket),
+        config.baseline_arm,
+        (config.headline_family, config.headline_slice),
+        task.seed,
+        config.resamples,
+    )
+    evaluation = Evaluation(
+        groups=groups,
+        arms=_arms(items, config),
+        controls=[item for item in items if "@" in item],
+        arm=config.headline_arm,
+        baseline=config.baseline_arm,
+        questions_digest=digest_json(sorted(q.question_id for q in questions)),
+    )
+    atomic.write_json(task.out / REPORT_FILE, report_record(evaluation))
+    atomic.write_json(task.out / METRICS_FILE, metrics(evaluation))
+    atomic.write_text(task.out / PAGE_FILE, markdown(evaluation))
+    atomic.write_bytes(task.out / SCORES_FILE, scores_picture(evaluation))
+    picture = example_picture(task.inputs, evaluation, predictions, questions)
+    atomic.write_bytes(task.out / EXAMPLE_FILE, picture)
+
+
+def _arms(items: Sequence[str], config: EvaluateConfig) -> list[str]:
+    """Trained arms as they are shown: baseline, headline arm, then the others by name."""
+    arms = sorted(item for item in items if "@" not in item)
+    first = [arm for arm in (config.baseline_arm, config.headline_arm) if arm in arms]
+    return first + [arm for arm in arms if arm not in first]

@@ -1,0 +1,53 @@
+"""Which modules a module needs, read from the sources: the project's own, and those of other packages."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+import vantage
+
+_ROOT = Path(vantage.__file__).parent
+
+
+def own_modules(start: str) -> dict[str, Path]:
+    """The project's modules that `start` imports, directly or not, lazily or not, with their files."""
+    found: dict[str, Path] = {}
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        path = _file(name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        waiting += [imported for imported in _imports(path) if imported.split(".")[0] == "vantage"]
+        waiting.append(name.rpartition(".")[0])
+    return dict(sorted(found.items()))
+
+
+def requirements(files: list[Path]) -> list[str]:
+    """Pinned distributions that some files import, without a local part such as `+cpu`; sorted."""
+    tops = {name.split(".")[0] for path in files for name in _imports(path)}
+    tops -= {"vantage", "mlflow", *sys.stdlib_module_names}
+    owners = packages_distributions()
+    names = {owners[top][0] for top in tops if top in owners}
+    return sorted(f"{name.lower()}=={version(name).partition('+')[0]}" for name in names)
+
+
+def _file(name: str) -> Path | None:
+    base = _ROOT.joinpath(*name.split(".")[1:])
+    candidates = (base / "__init__.py", base.with_suffix(".py"))
+    return next((path for path in candidates if name and path.is_file()), None)
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Names of modules that a file may import; `from a import b` gives `a` and `a.b`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

@@ -1,0 +1,118 @@
+"""A trained arm as a registered MLflow model that needs nothing of this repository to load.
+
+The model's folder holds base and adapter, the modules that answering needs (found by their imports), pinned
+requirements, a model card and an example.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from vantage.core.hashing import digest_files, file_digests
+from vantage.registry.closure import own_modules, requirements
+from vantage.registry.store import Store, fluent
+
+_ENTRY = Path(__file__).with_name("pyfunc_model.py")
+_SERVING = "vantage.registry.serving"
+DIGEST_TAG = "vantage.digest"
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """What a registered model is made of.
+
+    Attributes:
+        base, adapter: folders of weights with their descriptions.
+        card: the model card, Markdown.
+        extras: files to keep beside the weights (an example), by name.
+    """
+
+    base: Path
+    adapter: Path
+    card: str
+    extras: Mapping[str, Path]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the weights and their descriptions: what the model is, whatever its card says."""
+        parts = {"base": self.base, "adapter": self.adapter}
+        return digest_files(
+            {
+                f"{name}/{path}": d
+                for name, folder in parts.items()
+                for path, d in file_digests(folder).items()
+            }
+        )
+
+
+def register(store: Store, name: str, files: ModelFiles, run_id: str, tags: Mapping[str, str]) -> str:
+    """Log the model under a finished run, register it as a version of `name` and return the version.
+
+    The version is tagged with the model's digest; `tags` are added.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="vantage-model-") as folder,
+        fluent(store) as mlflow,
+        _no_chatter(),
+    ):
+        code = _copy_code(Path(folder) / "code")
+        card = Path(folder) / "README.md"
+        card.write_text(files.card, encoding="utf-8")
+        with mlflow.start_run(run_id=run_id):
+            logged = mlflow.pyfunc.log_model(
+                name=name,
+                python_model=str(_ENTRY),
+                code_paths=[str(code)],
+                artifacts={
+                    "base": str(files.base),
+                    "adapter": str(files.adapter),
+                    "card": str(card),
+                    **{key: str(path) for key, path in files.extras.items()},
+                },
+                pip_requirements=_requirements(),
+                registered_model_name=name,
+                tags={DIGEST_TAG: files.digest},
+            )
+        number = str(logged.registered_model_version)
+        client = store.client()
+        for key, value in {DIGEST_TAG: files.digest, **tags}.items():
+            client.set_model_version_tag(name, number, key, value)
+        client.update_model_version(name, number, description=files.card)
+    return number
+
+
+def _requirements() -> list[str]:
+    return [f"mlflow=={version('mlflow')}", *requirements(list(own_modules(_SERVING).values()))]
+
+
+def _copy_code(into: Path) -> Path:
+    """The project's modules that serving needs, as a package folder of their own."""
+    for name, path in own_modules(_SERVING).items():
+        parts = name.split(".")
+        place = into.joinpath(*parts, "__init__.py") if path.name == "__init__.py" else into.joinpath(*parts)
+        place = place.with_suffix(".py")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    return into / "vantage"
+
+
+@contextmanager
+def _no_chatter() -> Iterator[None]:
+    """Without MLflow's advice on signatures: they cannot describe pictures; the model checks its input."""
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

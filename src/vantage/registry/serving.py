@@ -1,0 +1,265 @@
+"""The model as others use it: pictures, poses and a question in, a word and the ego's pose out.
+
+This module and all that it imports are copied into the registered model, so it knows neither MLflow nor the
+pipeline.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, UInt8
+
+from vantage.align.ego import EgoPose, ego_of_camera
+from vantage.core.errors import ParameterError
+from vantage.geometry.camera import Pinhole
+from vantage.geometry.transforms import is_rigid
+from vantage.lift.config import LiftConfig
+from vantage.lift.patches import patch_coordinates
+
+REQUIRED = ("images", "poses", "intrinsics", "frame", "question")
+OPTIONAL = ("ego", "T_aligned_raw", "depth", "depth_intrinsics")
+MAX_VIEWS = 8
+_FAR_M = 60.0  # a room is smaller; millimetres taken for metres are not
+
+
+@dataclass(frozen=True)
+class Views:
+    """A request after checking: the ego's view first, poses in the aligned world."""
+
+    order: list[int]
+    images: list[UInt8[np.ndarray, "h w 3"]]
+    T_aligned_cams: Float64[np.ndarray, "v 4 4"]
+    color: Pinhole
+    depth: Float32[np.ndarray, "v dh dw"] | None
+    depth_camera: Pinhole | None
+
+    @property
+    def ego(self) -> EgoPose:
+        """The pose that the answer is given from: level, on the floor under the first view's camera."""
+        return ego_of_camera(self.T_aligned_cams[0], "aligned", "ego_level")
+
+
+class Answerer:
+    """Answers requests with a loaded pocket model."""
+
+    def __init__(self, vlm: Any, lift: LiftConfig | None = None) -> None:
+        self._vlm = vlm
+        self._lift = lift or LiftConfig()
+
+    @classmethod
+    def load(cls, base: Path, adapter: Path) -> Answerer:
+        """From the folders of a base and an adapter; `ContractError` when they do not belong together."""
+        from vantage.models.answering import PocketVLM
+
+        return cls(PocketVLM.load(base, adapter))
+
+    def answer(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """One record for each question of a request.
+
+        Args:
+            request: `images` (1 to 8: uint8 (H, W, 3) arrays, JPEG or PNG bytes, or paths), `poses` (V, 4, 4)
+                camera to world in metres (camera x right, y down, z forward), `intrinsics` 3x3 of the images,
+                `frame` of the poses: "aligned" (z up, floor at z = 0) or "raw" together with `T_aligned_raw`,
+                `question` (text, or a list of texts); optional `ego` (index of the view that "me" stands at,
+                0), `depth` (V, H, W) metres with 0 for holes, and `depth_intrinsics` where they differ.
+
+        Returns:
+            Records with `question`, `answer`, `T_aligned_ego` (4x4; x forward, y left, z up, on the floor),
+            `views` (indices in the order shown) and `patches_with_depth` (share).
+
+        Raises:
+            ParameterError: a key is missing or unknown, a value has the wrong form, or a word is unknown.
+        """
+        views = read_views(request)
+        questions = _questions(request["question"])
+        xyz, valid = self._patches(views)
+        from vantage.models.answering import model_image
+
+        images = np.stack([model_image(image) for image in views.images])
+        words = self._vlm.answer(images, xyz, valid, questions)
+        shared = {
+            "T_aligned_ego": views.ego.T_world_ego.tolist(),
+            "views": views.order,
+            "patches_with_depth": float(valid.mean()),
+        }
+        return [{"question": q, "answer": w, **shared} for q, w in zip(questions, words, strict=True)]
+
+    def _patches(self, views: Views) -> tuple[Float32[np.ndarray, "v gh gw 3"], Bool[np.ndarray, "v gh gw"]]:
+        """Ego coordinates of every patch; without depth no patch has any."""
+        grid, count = self._lift.grid, len(views.images)
+        xyz, valid = np.zeros((count, *grid, 3), np.float32), np.zeros((count, *grid), np.bool_)
+        if views.depth is None or views.depth_camera is None:
+            return xyz, valid
+        for i, depth in enumerate(views.depth):
+            points = patch_coordinates(
+                depth,
+                views.depth_camera,
+                views.T_aligned_cams[i],
+                views.color,
+                grid,
+                self._lift.min_valid_share,
+            )
+            xyz[i] = views.ego.to_ego(points.xyz_world.astype(np.float64), "aligned")
+            valid[i] = points.valid
+        return np.where(valid[..., None], xyz, np.float32(0)), valid
+
+
+def read_views(request: Mapping[str, Any]) -> Views:
+    """The checked views of a request, the ego's first; `ParameterError` names the key that is wrong."""
+    _check_keys(request)
+    images = [_image(value, f"images[{i}]") for i, value in enumerate(_images(request["images"]))]
+    shape = images[0].shape
+    for i, image in enumerate(images):
+        _require(image.shape == shape, f"images[{i}]", f"the size of images[0], {shape}", image.shape)
+    poses = _poses(request, len(images))
+    ego = _ego(request.get("ego"), len(images))
+    order = [ego, *(i for i in range(len(images)) if i != ego)]
+    color = _camera(request["intrinsics"], shape[1], shape[0], "intrinsics")
+    depth, depth_camera = _depth(request, images, color)
+    return Views(
+        order=order,
+        images=[images[i] for i in order],
+        T_aligned_cams=poses[order],
+        color=color,
+        depth=None if depth is None else depth[order],
+        depth_camera=depth_camera,
+    )
+
+
+def _require(holds: bool, where: str, expected: object, found: object, hint: str | None = None) -> None:
+    if not holds:
+        raise ParameterError(
+            "the model cannot read this input", where=where, expected=expected, found=found, hint=hint
+        )
+
+
+def _check_keys(request: Mapping[str, Any]) -> None:
+    known = (*REQUIRED, *OPTIONAL)
+    missing = [key for key in REQUIRED if request.get(key) is None]
+    _require(
+        not missing, "keys of the input", f"all of {', '.join(REQUIRED)}", f"without {', '.join(missing)}"
+    )
+    unknown = sorted(str(key) for key in request if key not in known)
+    _require(not unknown, "keys of the input", f"only {', '.join(known)}", ", ".join(unknown))
+
+
+def _images(value: Any) -> list[Any]:
+    _require(
+        not isinstance(value, str | bytes | Path), "images", "a list with one picture per view", "one picture"
+    )
+    images = list(value)
+    _require(1 <= len(images) <= MAX_VIEWS, "images", f"1 to {MAX_VIEWS} views", f"{len(images)} views")
+    return images
+
+
+def _image(value: Any, where: str) -> UInt8[np.ndarray, "h w 3"]:
+    if isinstance(value, str | Path):
+        path = Path(value)
+        _require(path.is_file(), where, "the path of a picture", f"no file {path}")
+        value = path.read_bytes()
+    if isinstance(value, bytes | bytearray):
+        value = _decoded(bytes(value), where)
+    array = np.asarray(value)
+    fits = array.ndim == 3 and array.shape[-1] == 3 and array.dtype == np.uint8
+    _require(fits, where, "uint8 (height, width, 3), RGB", f"{array.dtype} {array.shape}")
+    return array
+
+
+def _decoded(data: bytes, where: str) -> np.ndarray:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise ParameterError(
+            "this is not a picture", where=where, expected="JPEG or PNG", found=error
+        ) from error
+
+
+def _array(value: Any, where: str, expected: str) -> Float64[np.ndarray, "..."]:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            "not numbers of one shape", where=where, expected=expected, found=error
+        ) from error
+
+
+def _poses(request: Mapping[str, Any], views: int) -> Float64[np.ndarray, "v 4 4"]:
+    expected = f"({views}, 4, 4), one camera-to-world matrix per image"
+    poses = _array(request["poses"], "poses", expected)
+    _require(poses.shape == (views, 4, 4), "poses", expected, poses.shape)
+    for i, pose in enumerate(poses):
+        hint = "rotation and translation in metres; lost-tracking frames have none"
+        _require(is_rigid(pose), f"poses[{i}]", "a finite rigid transform", pose.tolist(), hint)
+    frame = request["frame"]
+    _require(frame in ("raw", "aligned"), "frame", "'raw' or 'aligned'", repr(frame))
+    if frame == "aligned":
+        _require(request.get("T_aligned_raw") is None, "T_aligned_raw", "none, poses are aligned", "a matrix")
+        return poses
+    hint = "ScanNet's axisAlignment; the aligned world has z up and its floor at z = 0"
+    _require(request.get("T_aligned_raw") is not None, "T_aligned_raw", "(4, 4) with frame 'raw'", None, hint)
+    T = _array(request["T_aligned_raw"], "T_aligned_raw", "(4, 4)")
+    _require(T.shape == (4, 4) and is_rigid(T), "T_aligned_raw", "a rigid (4, 4) transform", T.tolist(), hint)
+    return np.asarray(T @ poses)
+
+
+def _ego(value: Any, views: int) -> int:
+    ego = 0 if value is None else value
+    whole = isinstance(ego, int | np.integer) and not isinstance(ego, bool)
+    _require(whole and 0 <= ego < views, "ego", f"the index of a view, 0 to {views - 1}", repr(value))
+    return int(ego)
+
+
+def _camera(value: Any, width: int, height: int, where: str) -> Pinhole:
+    expected = "a 3x3 (or 4x4) matrix with fx, fy, cx, cy in pixels of the images"
+    K = _array(value, where, expected)
+    _require(K.shape in ((3, 3), (4, 4)), where, expected, K.shape)
+    try:
+        return Pinhole(width, height, float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2]))
+    except ValueError as error:
+        raise ParameterError("not a camera", where=where, expected=expected, found=error) from error
+
+
+def _depth(
+    request: Mapping[str, Any], images: Sequence[np.ndarray], color: Pinhole
+) -> tuple[Float32[np.ndarray, "v dh dw"] | None, Pinhole | None]:
+    if request.get("depth") is None:
+        _require(
+            request.get("depth_intrinsics") is None, "depth_intrinsics", "none without depth", "a matrix"
+        )
+        return None, None
+    given = request["depth"]
+    expected = f"({len(images)}, height, width) in metres, 0 for holes"
+    kinds = {np.asarray(part).dtype.kind for part in given}
+    _require(
+        kinds <= {"f"},
+        "depth",
+        f"{expected}, float",
+        f"dtype kinds {sorted(kinds)}",
+        "divide millimetres by 1000",
+    )
+    depth = _array(given, "depth", expected).astype(np.float32)
+    _require(depth.ndim == 3 and len(depth) == len(images), "depth", expected, depth.shape)
+    seen = depth[np.isfinite(depth) & (depth > 0)]
+    far = float(np.median(seen)) if seen.size else 0.0
+    _require(far <= _FAR_M, "depth", expected, f"a median of {far:.0f} m", "divide millimetres by 1000")
+    height, width = depth.shape[1:]
+    if request.get("depth_intrinsics") is not None:
+        return depth, _camera(request["depth_intrinsics"], width, height, "depth_intrinsics")
+    same = (height, width) == (color.height, color.width)
+    _require(same, "depth_intrinsics", "a 3x3 matrix, since depth and images differ in size", None)
+    return depth, color
+
+
+def _questions(value: Any) -> list[str]:
+    questions = [value] if isinstance(value, str) else list(value)
+    fits = bool(questions) and all(isinstance(q, str) and q.strip() for q in questions)
+    _require(fits, "question", "a text or a list of texts", repr(value))
+    return questions
