@@ -56,3 +56,7 @@ class ExtractConfig:
     min_blur: Annotated[float, Ge(0)] = 10.0
     min_exposure: Annotated[float, Ge(0), Le(1)] = 0.03
     max_exposure: Annotated[float, Ge(0), Le(1)] = 0.97
+
+    def __post_init__(self) -> None:
+        if self.min_exposure > self.max_exposure:
+            raise ValueError(f"min_exposure {self.min_exposure} is over max_exposure {self.max_exposure}")
