@@ -75,6 +75,14 @@ def test_a_scan_without_depth_or_frames_is_bad_data(tmp_path: Path) -> None:
         lift(a_task(tmp_path / "b", raw, extract), LiftConfig())
 
 
+def test_a_pose_beyond_all_rooms_is_bad_data_and_names_its_frame(tmp_path: Path) -> None:
+    far = [POSES[0], POSES[1].copy()]
+    far[1][0, 3] = 1e9
+    raw, extract = write_folders(tmp_path / "scan", ROOM, far, [np.full((240, 320), 2, np.float32)] * 2)
+    with pytest.raises(ScanError, match=r"(?s)no voxel.*frame 10"):
+        lift(a_task(tmp_path, raw, extract), LiftConfig())
+
+
 def test_patches_must_tile_the_image() -> None:
     assert LiftConfig(image_size=384, patch_size=16).grid == (24, 24)
     with pytest.raises(ValueError, match="does not divide"):

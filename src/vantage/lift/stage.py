@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float32, Int64
 
 from vantage.core.errors import ScanError
 from vantage.core.seeds import priority
@@ -12,14 +13,14 @@ from vantage.lift.coverage import frame_voxels, greedy_coverage
 from vantage.lift.patches import PatchPoints, patch_coordinates
 from vantage.records.frames import Frame, kept_frames
 from vantage.records.patches import PatchCoordinates, ViewSet, write_patches, write_views
-from vantage.records.scan import read_scan
+from vantage.records.scan import ScanMeta, read_scan
 from vantage.scans.pixels import read_depth
 
 
 def lift(task: Task, config: LiftConfig) -> Facts:
     """Write `patches.npz` and `views.json`, both in the aligned world, for one scan.
 
-    Raises ScanError if no frame was kept, or no patch of any frame has depth.
+    Raises ScanError if no frame was kept, no patch of any frame has depth, or a pose lies absurdly far away.
     """
     meta, frames = read_scan(task.inputs["extract"]), kept_frames(task.inputs["extract"])
     if not frames:
@@ -32,7 +33,7 @@ def lift(task: Task, config: LiftConfig) -> Facts:
         points.append(
             patch_coordinates(depth, meta.depth, pose, meta.color, config.grid, config.min_valid_share)
         )
-        voxels.append(frame_voxels(depth, meta.depth, pose, config.voxel_m, config.coverage_stride))
+        voxels.append(_voxels(meta, frame, depth, config))
     patches = _stacked(frames, points)
     if not patches.valid.any():
         raise ScanError(
@@ -54,6 +55,17 @@ def lift(task: Task, config: LiftConfig) -> Facts:
         "views": len(ids),
         "covered_share": sum(cover.gains) / max(1, cover.voxels),
     }
+
+
+def _voxels(
+    meta: ScanMeta, frame: Frame, depth: Float32[np.ndarray, "h w"], config: LiftConfig
+) -> Int64[np.ndarray, "n"]:
+    pose = meta.T_aligned_raw @ frame.T_raw_cam
+    try:
+        return frame_voxels(depth, meta.depth, pose, config.voxel_m, config.coverage_stride)
+    except ValueError as error:
+        where = f"{meta.scan_id}, frame {frame.frame_id}"
+        raise ScanError(str(error), where=where, found=f"a camera at {pose[:3, 3].tolist()} m") from error
 
 
 def _stacked(frames: list[Frame], points: list[PatchPoints]) -> PatchCoordinates:

@@ -17,7 +17,7 @@ class RecoverConfig:
             published PoseRecover's scores (a depth buffer of the scan's points), with the scan's own camera.
         stride: every so many kept frames are scored (the published value is 25, on 30 frames a second).
         shrink: `reference` only: the factor on the colour camera's size and intrinsics.
-        near_m, far_m: `depth` only: depths outside count as holes.
+        near_m, far_m: measured depths outside count as holes.
         tolerance_m, tolerance_per_m: `depth` only: a point agrees with the depth image if they differ by less
             than tolerance_m + tolerance_per_m * z.
         pixel_stride: edge (pixels) of the cells of a depth image that are labelled for `visible_px`.
