@@ -7,6 +7,11 @@ import warnings
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A shared machine makes single examples slow; the suite has a timeout of its own.
+settings.register_profile("vantage", deadline=None)
+settings.load_profile("vantage")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("VANTAGE_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
