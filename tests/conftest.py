@@ -21,7 +21,7 @@ SHARED_DATA = Path(os.environ.get("VANTAGE_SHARED_DATA", REPOSITORY.parent / "sh
 def shared_data() -> Path:
     """The folder of real sequences and annotations; the test is skipped, loudly, where it is absent."""
     if not SHARED_DATA.is_dir():
-        message = f"NO REAL DATA: {SHARED_DATA} is absent; set VANTAGE_SHARED_DATA to run the tests on real sequences"
+        message = f"NO REAL DATA: {SHARED_DATA} is absent; set VANTAGE_SHARED_DATA to the real sequences"
         warnings.warn(message, stacklevel=1)
         pytest.skip(message)
     return SHARED_DATA
