@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -12,4 +13,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def compiled(function: F) -> F:
     """Compile for one core, without fast-math (so that sums keep their order), cached on disk."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    # Tests wrap functions to check array shapes; the compiler needs the function itself.
+    plain = inspect.unwrap(function)
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(plain))

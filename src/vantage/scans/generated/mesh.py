@@ -122,12 +122,14 @@ def _round(size: Float64[np.ndarray, "3"], sides: int, taper: float, edge: float
     patches = []
     for k in range(sides):
         ends = 0.5 * np.stack([np.cos(angles[k : k + 2]), np.sin(angles[k : k + 2])], 1) * size[:2]
-        ring = ends[:, None] * (1 + (taper - 1) * height)[None, :, None]
-        up = np.broadcast_to(((height - 0.5) * size[2])[None, :, None], (2, rows + 1, 1))
+        columns = max(1, int(np.ceil(np.linalg.norm(ends[1] - ends[0]) / edge)))
+        chord = ends[0] + np.linspace(0, 1, columns + 1)[:, None] * (ends[1] - ends[0])
+        ring = chord[:, None] * (1 + (taper - 1) * height)[None, :, None]
+        up = np.broadcast_to(((height - 0.5) * size[2])[None, :, None], (columns + 1, rows + 1, 1))
         middle = (angles[k] + angles[k + 1]) / 2
         normal = np.array([np.cos(middle), np.sin(middle), 0.0])
         points = np.concatenate([ring, up], -1).reshape(-1, 3)
-        patches.append(_Patch(points, _grid(1, rows), normal, np.zeros(len(points), np.int64)))
+        patches.append(_Patch(points, _grid(columns, rows), normal, np.zeros(len(points), np.int64)))
     rim = 0.5 * taper * np.stack([np.cos(angles[:-1]), np.sin(angles[:-1])], 1) * size[:2]
     top = np.concatenate([np.r_[np.zeros((1, 2)), rim], np.full((sides + 1, 1), size[2] / 2)], 1)
     after = np.arange(1, sides + 1) % sides + 1

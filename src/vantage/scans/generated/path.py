@@ -52,7 +52,7 @@ def _heading(
     target = reach * np.stack([np.cos(around), np.sin(around)], 1)
     away = target - track
     yaw = np.unwrap(np.arctan2(away[:, 1], away[:, 0]))
-    return _smoothed(yaw[:, None], max(2, len(t) // 40))[:, 0]
+    return _smoothed(yaw[:, None], max(2, len(t) // 12))[:, 0]
 
 
 def looking(
@@ -144,7 +144,7 @@ def _lingering(
     c, s = np.cos(yaw), np.sin(yaw)
     ahead_x = (room.width / 2 - np.sign(c) * track[:, 0]) / np.maximum(np.abs(c), 1e-6)
     ahead_y = (room.depth / 2 - np.sign(s) * track[:, 1]) / np.maximum(np.abs(s), 1e-6)
-    ahead = np.clip(np.minimum(ahead_x, ahead_y), 0.4, 3.0)
+    ahead = np.clip(np.minimum(ahead_x, ahead_y), 0.7, 2.5)
     share = np.cumsum(ahead)
     wanted = (np.arange(frames) + 0.5) / frames * share[-1]
     return np.asarray(np.minimum(np.searchsorted(share, wanted), len(track) - 1))

@@ -28,7 +28,7 @@ from vantage.scans.sens import SensWriter
 
 _BATCH = 4
 """Frames rendered at a time: their rays fit in the cache."""
-_FRAME_US = 66_667
+_FRAME_US = 500_000
 _SCENE_TYPE = {
     "bedroom": "Bedroom / Hotel",
     "living": "Living room / Lounge",

@@ -62,7 +62,7 @@ def _loss(
 def _patches(shape: tuple[int, ...], share: float, rng: np.random.Generator) -> Bool[np.ndarray, "H W"]:
     rows, columns = -(-shape[0] // _HOLE), -(-shape[1] // _HOLE)
     coarse = rng.random((rows, columns)) < share / 2
-    return np.repeat(np.repeat(coarse, _HOLE, 0), _HOLE, 1)[: shape[0], : shape[1]]
+    return np.asarray(np.repeat(np.repeat(coarse, _HOLE, 0), _HOLE, 1)[: shape[0], : shape[1]])
 
 
 def noise_tile(
@@ -86,7 +86,7 @@ def measured_color(
     picture *= np.clip(1.0 + config.exposure * rng.standard_normal(), 0.75, 1.25)
     shift = (int(u[3] * color.shape[0]), int(u[4] * color.shape[1]))
     picture += np.roll(tile, shift, axis=(0, 1))
-    return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture + 0.5, 0, 255).astype(np.uint8))
 
 
 def _blurred(
