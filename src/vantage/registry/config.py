@@ -20,6 +20,7 @@ class PromoteConfig:
         min_control_gain_points: least gain over every control, percentage points.
         trained_controls: arms that are controls; those trained must be beaten like the test-time ones.
         resamples: bootstrap resamples behind an interval.
+        base: `shipped`, or the folder that `finetune.base` names.
     """
 
     model_name: Annotated[str, MinLen(1)] = "vantage"
@@ -27,3 +28,4 @@ class PromoteConfig:
     min_control_gain_points: Points = 10.0
     trained_controls: tuple[str, ...] = ("other_sample", "random_yaw")
     resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
+    base: str = "shipped"

@@ -53,10 +53,10 @@ class ModelFiles:
         )
 
 
-def register(store: Store, name: str, files: ModelFiles, run_id: str, tags: Mapping[str, str]) -> str:
+def register(store: Store, name: str, files: ModelFiles, run_id: str) -> str:
     """Log the model under a finished run, register it as a version of `name` and return the version.
 
-    The version is tagged with the model's digest; `tags` are added.
+    The version is tagged with the model's digest.
     """
     with (
         tempfile.TemporaryDirectory(prefix="vantage-model-") as folder,
@@ -82,10 +82,7 @@ def register(store: Store, name: str, files: ModelFiles, run_id: str, tags: Mapp
                 tags={DIGEST_TAG: files.digest},
             )
         number = str(logged.registered_model_version)
-        client = store.client()
-        for key, value in {DIGEST_TAG: files.digest, **tags}.items():
-            client.set_model_version_tag(name, number, key, value)
-        client.update_model_version(name, number, description=files.card)
+        store.client().set_model_version_tag(name, number, DIGEST_TAG, files.digest)
     return number
 
 

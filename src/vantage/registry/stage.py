@@ -1,0 +1,110 @@
+"""The `promote` stage: runs in MLflow, the headline arm as a registered model, the alias if it earned it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vantage.core import atomic
+from vantage.core.errors import ContractError
+from vantage.core.hashing import digest_file, digest_json
+from vantage.core.tasks import Facts, Task
+from vantage.models.checkpoint import CONFIG_FILE, RECIPE_FILE, SHIPPED_BASE, WEIGHTS_FILE
+from vantage.questions.words import SPECIALS, VOCABULARY
+from vantage.records.jsonfile import read_json_record
+from vantage.records.predictions import Prediction, read_predictions
+from vantage.registry.card import model_card
+from vantage.registry.config import PromoteConfig
+from vantage.registry.gate import Gate, against_controls
+from vantage.registry.lineage import log_arms
+from vantage.registry.packaging import ModelFiles
+from vantage.registry.promote import Candidate, download_weights, settle
+from vantage.registry.store import find_store
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+DECISION_FILE = "decision.json"
+
+
+def promote(task: Task, config: PromoteConfig) -> Facts:
+    """Write `decision.json` and `README.md` (the model card) after settling the candidate in the registry.
+
+    A refusal is a result like any other; its reasons are in the decision. The decision holds no version
+    number, id or time.
+
+    Raises:
+        ContractError: the evaluation lacks the headline arm, or files of the model are missing.
+    """
+    arms, evaluation = task.inputs["finetune"], task.inputs["evaluate"]
+    report = read_json_record(evaluation / "report.json", "evaluation", 1)
+    arm = report["headline"]["arm"]
+    gate = Gate(report["headline"]["family"], report["headline"]["slice"], config, task.seed)
+    store = find_store(arms)
+    task.progress.say(f"recording runs in {store.uri}")
+    runs = log_arms(store, arms, evaluation, task.inputs, store.folder.parent)
+    with tempfile.TemporaryDirectory(prefix="vantage-promote-") as folder:
+        staged = _stage_weights(Path(folder), arms / arm, config)
+
+        def files(decision: dict[str, Any]) -> ModelFiles:
+            words = [word for word in VOCABULARY if word not in SPECIALS]
+            return ModelFiles(*staged, model_card(config.model_name, report, decision, words), {})
+
+        answers = {i: read_predictions(evaluation / i) for i in (*report["arms"], *report["controls"])}
+        candidate = Candidate(
+            name=config.model_name,
+            arm=arm,
+            files=files,
+            digest=ModelFiles(*staged, "", {}).digest,
+            run_id=runs[arm],
+            key=digest_json([digest_file(evaluation / "report.json"), vars(config), task.seed]),
+            scores=_headline_scores(report),
+            predictions=answers[arm],
+            checks=_checks(gate, report, answers, config),
+        )
+
+        def answers_of(version: ModelVersion) -> Sequence[Prediction]:
+            task.progress.say(f"scoring the champion, version {version.version}, on the same questions")
+            from vantage.evaluation.answers import answer_all
+            from vantage.models.answering import PocketVLM
+
+            weights = download_weights(store, version, Path(tempfile.mkdtemp(dir=folder)))
+            return answer_all(PocketVLM.load(*weights), task.inputs, "", task.seed, task.progress.step)
+
+        decision = settle(store, gate, candidate, answers_of)
+        atomic.write_json(task.out / DECISION_FILE, decision)
+        atomic.write_text(task.out / "README.md", files(decision).card)
+    task.progress.say(f"{decision['outcome']}: " + "; ".join(decision["reasons"]))
+    return {"outcome": decision["outcome"], "model_digest": decision["model_digest"]}
+
+
+def _stage_weights(into: Path, adapter: Path, config: PromoteConfig) -> tuple[Path, Path]:
+    """Copies of the files that make the model, without histories and the like, as `base` and `adapter`."""
+    base = SHIPPED_BASE if config.base == "shipped" else Path(config.base)
+    for name, source, files in (
+        ("base", base, (WEIGHTS_FILE, RECIPE_FILE)),
+        ("adapter", adapter, (WEIGHTS_FILE, CONFIG_FILE)),
+    ):
+        (into / name).mkdir()
+        for file in files:
+            if not (source / file).is_file():
+                raise ContractError("a file of the model is missing", where=source / file)
+            shutil.copyfile(source / file, into / name / file)
+    return into / "base", into / "adapter"
+
+
+def _checks(
+    gate: Gate, report: Mapping[str, Any], answers: Mapping[str, Sequence[Prediction]], config: PromoteConfig
+) -> list[Any]:
+    arm, name = report["headline"]["arm"], report["headline"]["baseline"]
+    baseline = (name, answers[name]) if name in answers else None
+    trained = [control for control in config.trained_controls if control in report["arms"]]
+    controls = {control: answers[control] for control in (*trained, *report["controls"])}
+    return against_controls(gate, answers[arm], baseline, controls)
+
+
+def _headline_scores(report: Mapping[str, Any]) -> dict[str, float]:
+    return {item: scores["exact"]["percent"] for item, scores in report["groups"][0]["items"].items()}
