@@ -12,7 +12,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """Compile for one core, without fast-math (so that sums keep their order), cached on disk."""
+    """Compile for one core, without fast-math (so that sums keep their order), cached on disk if possible."""
     # Tests wrap functions to check array shapes; the compiler needs the function itself.
     plain = inspect.unwrap(function)
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(plain))
+    try:
+        kernel = numba.njit(cache=True, nogil=True, error_model="numpy")(plain)
+    except RuntimeError:  # no folder to write the cache into: compile in each process, a few seconds
+        kernel = numba.njit(nogil=True, error_model="numpy")(plain)
+    return cast(F, kernel)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
+from vantage.core.errors import ParameterError
+
 
 @dataclass(frozen=True)
 class NoiseConfig:
@@ -47,6 +49,15 @@ class GeneratedConfig:
     mesh_edge: Annotated[float, Gt(0)] = 0.06
     """Longest edge of the mesh's triangles, metres."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
+
+    def __post_init__(self) -> None:
+        if self.smallest_side > self.largest_side:
+            raise ParameterError(
+                "the smallest side of a room exceeds the largest",
+                where="generated.smallest_side",
+                expected=f"at most {self.largest_side}",
+                found=self.smallest_side,
+            )
 
 
 def scan_ids(config: GeneratedConfig) -> list[str]:

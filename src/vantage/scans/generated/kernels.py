@@ -1,4 +1,4 @@
-"""The loops over pixels: rays of a pinhole camera, shading with supersampling, depth facts."""
+"""Compiled loops that call no other: rays of a pinhole camera, depth facts, the flooding of a floor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from vantage.scans.generated.compiled import compiled
-from vantage.scans.generated.shade import shade
 
 
 @compiled
@@ -26,56 +25,6 @@ def fill_rays(T: np.ndarray, pinhole: np.ndarray, pattern: np.ndarray, rays: np.
                     for k in range(3):
                         rays[n, i, j, s, k] = T[n, k, 3]
                         rays[n, i, j, s, 3 + k] = T[n, k, 0] * x + T[n, k, 1] * y + T[n, k, 2]
-
-
-@compiled
-def color_image(
-    rays: np.ndarray,
-    t: np.ndarray,
-    primitive: np.ndarray,
-    pixel: float,
-    part_of: np.ndarray,
-    normals: np.ndarray,
-    frames: np.ndarray,
-    rgb: np.ndarray,
-    material: np.ndarray,
-    seeds: np.ndarray,
-    object_id: np.ndarray,
-    light: np.ndarray,
-    color: np.ndarray,
-    depth: np.ndarray,
-    ids: np.ndarray,
-) -> None:
-    """Shade every ray and average a pixel's; depth and id from the first, which is the pixel's centre.
-
-    `pixel` is the angle (metres at one metre) between neighbouring rays.
-    """
-    point, total, one = np.empty(3), np.empty(3), np.empty(3)
-    rays_a_pixel = rays.shape[3]
-    for n in range(color.shape[0]):
-        for i in range(color.shape[1]):
-            for j in range(color.shape[2]):
-                total[:] = 0.0
-                depth[n, i, j] = 0.0
-                ids[n, i, j] = -1
-                for s in range(rays_a_pixel):
-                    hit = t[n, i, j, s]
-                    if not math.isfinite(hit):
-                        continue
-                    f = primitive[n, i, j, s]
-                    p = part_of[f]
-                    for k in range(3):
-                        point[k] = rays[n, i, j, s, k] + hit * rays[n, i, j, s, 3 + k]
-                    shade(
-                        point, normals[f], frames[p], rgb[p], material[p], seeds[p], light, pixel * hit, one
-                    )
-                    for k in range(3):
-                        total[k] += one[k]
-                    if s == 0:
-                        depth[n, i, j] = hit
-                        ids[n, i, j] = object_id[p]
-                for k in range(3):
-                    color[n, i, j, k] = np.uint8(min(255.0, max(0.0, total[k] / rays_a_pixel + 0.5)))
 
 
 @compiled
@@ -129,25 +78,3 @@ def flood(free: np.ndarray, i0: int, j0: int, steps: np.ndarray) -> None:
                 steps[k, m] = steps[i, j] + 1
                 queue[tail, 0], queue[tail, 1] = k, m
                 tail += 1
-
-
-@compiled
-def color_points(
-    points: np.ndarray,
-    normals: np.ndarray,
-    part_of: np.ndarray,
-    pixel: float,
-    frames: np.ndarray,
-    rgb: np.ndarray,
-    material: np.ndarray,
-    seeds: np.ndarray,
-    light: np.ndarray,
-    color: np.ndarray,
-) -> None:
-    """Colours of surface points, with detail finer than `pixel` metres left out."""
-    one = np.empty(3)
-    for n in range(points.shape[0]):
-        p = part_of[n]
-        shade(points[n], normals[n], frames[p], rgb[p], material[p], seeds[p], light, pixel, one)
-        for k in range(3):
-            color[n, k] = np.uint8(min(255.0, max(0.0, one[k] + 0.5)))

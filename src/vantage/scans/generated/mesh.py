@@ -158,7 +158,7 @@ def _colors(
     normals: Float64[np.ndarray, "n 3"],
     part_of: Int64[np.ndarray, "n"],
 ) -> UInt8[np.ndarray, "n 3"]:
-    from vantage.scans.generated.kernels import color_points
+    from vantage.scans.generated.shade import color_points
 
     s = surfaces
     colors = np.empty((len(vertices), 3), np.uint8)

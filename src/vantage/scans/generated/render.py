@@ -11,7 +11,8 @@ from jaxtyping import Float, Float32, Int32, UInt8
 from vantage.core.errors import ParameterError, ResourceError
 from vantage.geometry.camera import Pinhole
 from vantage.scans.generated.room import Room
-from vantage.scans.generated.surfaces import Surfaces, surfaces_of, triangles_of
+from vantage.scans.generated.surfaces import Surfaces, surfaces_of
+from vantage.scans.generated.triangles import triangles_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Scene:
         Colour is the mean of `supersample` rays a pixel (1, 5 or 9; else ParameterError); depth and ids are
         those of the ray through the pixel's centre.
         """
-        from vantage.scans.generated.kernels import color_image
+        from vantage.scans.generated.shade import color_image
 
         rays, t, primitive = self._cast(poses, camera, supersample)
         shape = (len(poses), camera.height, camera.width)

@@ -1,7 +1,8 @@
-"""The shading kernel: the colour of a surface point, textures and light included.
+"""The shading kernels: the colour of a surface point, textures and light included.
 
-Textures are functions of position alone, so that a point looks the same from every view. Detail finer than a
-pixel fades into its mean instead of flickering.
+Textures are functions of position alone, so that a point looks the same from every view. Detail finer than
+a pixel fades into its mean instead of flickering. The compiler's cache notices a change of the file that a
+function is in, not of those it calls from elsewhere: so the loops over pixels stand here, too.
 """
 
 from __future__ import annotations
@@ -198,3 +199,75 @@ def shade(
     corner = 0.90 + 0.10 * min(1.0, max(point[2], 0.0) / 0.5) if abs(normal[2]) < 0.7 else 1.0
     t *= (0.74 + 0.28 * lambert) * corner
     out[0], out[1], out[2] = out[0] * t, out[1] * t, out[2] * t
+
+
+@compiled
+def color_image(
+    rays: np.ndarray,
+    t: np.ndarray,
+    primitive: np.ndarray,
+    pixel: float,
+    part_of: np.ndarray,
+    normals: np.ndarray,
+    frames: np.ndarray,
+    rgb: np.ndarray,
+    material: np.ndarray,
+    seeds: np.ndarray,
+    object_id: np.ndarray,
+    light: np.ndarray,
+    color: np.ndarray,
+    depth: np.ndarray,
+    ids: np.ndarray,
+) -> None:
+    """Shade every ray and average a pixel's; depth and id from the first, which is the pixel's centre.
+
+    `pixel` is the angle (metres at one metre) between neighbouring rays.
+    """
+    point, total, one = np.empty(3), np.empty(3), np.empty(3)
+    rays_a_pixel = rays.shape[3]
+    for n in range(color.shape[0]):
+        for i in range(color.shape[1]):
+            for j in range(color.shape[2]):
+                total[:] = 0.0
+                depth[n, i, j] = 0.0
+                ids[n, i, j] = -1
+                for s in range(rays_a_pixel):
+                    hit = t[n, i, j, s]
+                    if not math.isfinite(hit):
+                        continue
+                    f = primitive[n, i, j, s]
+                    p = part_of[f]
+                    for k in range(3):
+                        point[k] = rays[n, i, j, s, k] + hit * rays[n, i, j, s, 3 + k]
+                    shade(
+                        point, normals[f], frames[p], rgb[p], material[p], seeds[p], light, pixel * hit, one
+                    )
+                    for k in range(3):
+                        total[k] += one[k]
+                    if s == 0:
+                        depth[n, i, j] = hit
+                        ids[n, i, j] = object_id[p]
+                for k in range(3):
+                    color[n, i, j, k] = np.uint8(min(255.0, max(0.0, total[k] / rays_a_pixel + 0.5)))
+
+
+@compiled
+def color_points(
+    points: np.ndarray,
+    normals: np.ndarray,
+    part_of: np.ndarray,
+    pixel: float,
+    frames: np.ndarray,
+    rgb: np.ndarray,
+    material: np.ndarray,
+    seeds: np.ndarray,
+    light: np.ndarray,
+    color: np.ndarray,
+) -> None:
+    """Colours of surface points, with detail finer than `pixel` metres left out."""
+    one = np.empty(3)
+    for n in range(points.shape[0]):
+        p = part_of[n]
+        shade(points[n], normals[n], frames[p], rgb[p], material[p], seeds[p], light, pixel, one)
+        for k in range(3):
+            color[n, k] = np.uint8(min(255.0, max(0.0, one[k] + 0.5)))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from vantage.scans.generated.room import COLORS, Item
+from vantage.scans.generated.parts import Builder, Part, Rgb
+from vantage.scans.generated.room import Item
 from vantage.scans.generated.texture import Material
-
-Rgb = tuple[float, float, float]
 
 _METAL: Rgb = (150.0, 150.0, 152.0)
 _SCREEN: Rgb = (58.0, 66.0, 80.0)
@@ -18,99 +16,7 @@ _SKY: Rgb = (184.0, 199.0, 206.0)
 _BOOKS: tuple[Rgb, ...] = ((120.0, 112.0, 104.0), (150.0, 140.0, 126.0), (98.0, 102.0, 108.0))
 
 
-@dataclass(frozen=True)
-class Part:
-    """A piece of an object, in the object's own axes (metres, origin at the middle of its underside).
-
-    `sides` 4 is a box; more make an upright prism whose base fills `size`; `taper` scales its upper end.
-    """
-
-    center: tuple[float, float, float]
-    size: tuple[float, float, float]
-    rgb: Rgb
-    material: Material = Material.PLAIN
-    sides: int = 4
-    taper: float = 1.0
-
-
-class _Builder:
-    """Collects parts given by their lower and upper bounds along each axis."""
-
-    def __init__(self, item: Item) -> None:
-        self.dx, self.dy, self.dz = item.size
-        red, green, blue = COLORS.get(item.color, (128, 128, 128))
-        self.color: Rgb = (float(red), float(green), float(blue))
-        self.parts: list[Part] = []
-
-    def dark(self, share: float) -> Rgb:
-        """The colour, darker."""
-        r, g, b = self.color
-        return (r * share, g * share, b * share)
-
-    def light(self, share: float) -> Rgb:
-        """The colour mixed with white; white itself is mixed with grey, so that it shows."""
-        other = 255.0 if min(self.color) < 200 else 205.0
-        r, g, b = self.color
-        return (r + (other - r) * share, g + (other - g) * share, b + (other - b) * share)
-
-    def box(
-        self,
-        x: tuple[float, float],
-        y: tuple[float, float],
-        z: tuple[float, float],
-        rgb: Rgb | None = None,
-        material: Material = Material.PLAIN,
-    ) -> None:
-        """A box from its bounds."""
-        self._add(x, y, z, rgb or self.color, material, 4, 1.0)
-
-    def round(
-        self,
-        radius: float,
-        z: tuple[float, float],
-        rgb: Rgb | None = None,
-        taper: float = 1.0,
-        material: Material = Material.PLAIN,
-        sides: int = 12,
-    ) -> None:
-        """An upright round part about the object's axis."""
-        r = (-radius, radius)
-        self._add(r, r, z, rgb or self.color, material, sides, taper)
-
-    def _add(
-        self,
-        x: tuple[float, float],
-        y: tuple[float, float],
-        z: tuple[float, float],
-        rgb: Rgb,
-        material: Material,
-        sides: int,
-        taper: float,
-    ) -> None:
-        center = ((x[0] + x[1]) / 2, (y[0] + y[1]) / 2, (z[0] + z[1]) / 2)
-        size = (x[1] - x[0], y[1] - y[0], z[1] - z[0])
-        self.parts.append(Part(center, size, rgb, material, sides, taper))
-
-    @property
-    def x(self) -> float:
-        """Half the depth."""
-        return self.dx / 2
-
-    @property
-    def y(self) -> float:
-        """Half the width."""
-        return self.dy / 2
-
-    def legs(self, thick: float, top: float, rgb: Rgb | None = None) -> None:
-        """Four legs in the corners."""
-        for sx in (-1, 1):
-            for sy in (-1, 1):
-                x, y = sx * (self.x - thick / 2), sy * (self.y - thick / 2)
-                h = thick / 2
-                self.box((x - h, x + h), (y - h, y + h), (0.0, top), rgb)
-
-
-def _bed(b: _Builder) -> None:
+def _bed(b: Builder) -> None:
     x, y = b.x, b.y
     b.box((-x, -x + 0.08), (-y, y), (0.0, b.dz), b.dark(0.75), Material.WOOD)
     b.box((x - 0.05, x), (-y, y), (0.0, 0.42), b.dark(0.75), Material.WOOD)
@@ -124,7 +30,7 @@ def _bed(b: _Builder) -> None:
         b.box((-x + 0.12, -x + 0.48), (y0 + 0.04, y0 + wide - 0.04), (0.50, 0.61), b.light(0.75))
 
 
-def _bathtub(b: _Builder) -> None:
+def _bathtub(b: Builder) -> None:
     x, y, rim = b.x, b.y, b.dz - 0.1
     inner = b.light(0.45)
     b.box((-x, -x + 0.09), (-y, y), (0.0, rim))
@@ -136,7 +42,7 @@ def _bathtub(b: _Builder) -> None:
     b.box((-0.03, 0.03), (-y + 0.04, -y + 0.20), (b.dz - 0.03, b.dz), _METAL)
 
 
-def _sofa(b: _Builder) -> None:
+def _sofa(b: Builder) -> None:
     x, y, arm = b.x, b.y, 0.18
     b.box((-x, x - 0.03), (-y + arm, y - arm), (0.06, 0.28), b.dark(0.8), Material.FABRIC)
     b.box((-x, -x + 0.24), (-y + arm, y - arm), (0.28, b.dz), b.color, Material.FABRIC)
@@ -150,13 +56,13 @@ def _sofa(b: _Builder) -> None:
         b.box((-x + 0.24, x), (y0 + 0.012, y0 + wide - 0.012), (0.28, 0.45), b.light(0.12), Material.FABRIC)
 
 
-def _table(b: _Builder) -> None:
+def _table(b: Builder) -> None:
     b.box((-b.x, b.x), (-b.y, b.y), (b.dz - 0.05, b.dz), b.color, Material.WOOD)
     b.box((-b.x + 0.06, b.x - 0.06), (-b.y + 0.06, b.y - 0.06), (b.dz - 0.12, b.dz - 0.05), b.dark(0.8))
     b.legs(0.08, b.dz - 0.05, b.dark(0.85))
 
 
-def _desk(b: _Builder) -> None:
+def _desk(b: Builder) -> None:
     x, y, top = b.x, b.y, b.dz - 0.045
     b.box((-x, x), (-y, y), (top, b.dz), b.color, Material.WOOD)
     b.box((-x + 0.02, x - 0.04), (y - 0.42, y - 0.02), (0.0, top), b.dark(0.85))
@@ -169,7 +75,7 @@ def _desk(b: _Builder) -> None:
     b.box((-x + 0.02, -x + 0.05), (-y + 0.06, y - 0.42), (0.25, top), b.dark(0.75))
 
 
-def _chair(b: _Builder) -> None:
+def _chair(b: Builder) -> None:
     x, y = b.x, b.y
     b.legs(0.05, 0.43, b.dark(0.8))
     b.box((-x, x), (-y, y), (0.43, 0.49), b.color, Material.FABRIC)
@@ -179,7 +85,7 @@ def _chair(b: _Builder) -> None:
     b.box((-x + 0.005, -x + 0.045), (-y + 0.05, y - 0.05), (0.60, b.dz - 0.02), b.color, Material.FABRIC)
 
 
-def _cabinet(b: _Builder) -> None:
+def _cabinet(b: Builder) -> None:
     x, y = b.x, b.y
     b.box((-x, x - 0.045), (-y, y), (0.07, b.dz), b.dark(0.88), Material.WOOD)
     b.box((-x + 0.02, x - 0.08), (-y + 0.03, y - 0.03), (0.0, 0.07), b.dark(0.5))
@@ -199,7 +105,7 @@ def _cabinet(b: _Builder) -> None:
         b.box((x - 0.025, x), (handle - 0.012, handle + 0.012), (mid - 0.11, mid + 0.11), _METAL)
 
 
-def _dresser(b: _Builder) -> None:
+def _dresser(b: Builder) -> None:
     x, y = b.x, b.y
     b.legs(0.06, 0.12, b.dark(0.6))
     b.box((-x, x - 0.045), (-y, y), (0.12, b.dz - 0.03), b.dark(0.72), Material.WOOD)
@@ -220,7 +126,7 @@ def _dresser(b: _Builder) -> None:
             b.box((x - 0.02, x), (knob - 0.03, knob + 0.03), (mid - 0.02, mid + 0.02), _METAL)
 
 
-def _nightstand(b: _Builder) -> None:
+def _nightstand(b: Builder) -> None:
     x, y = b.x, b.y
     b.box((-x, x), (-y, y), (b.dz - 0.03, b.dz), b.color, Material.WOOD)
     for side in (-1, 1):
@@ -232,7 +138,7 @@ def _nightstand(b: _Builder) -> None:
     b.box((x - 0.02, x), (-0.04, 0.04), (b.dz - 0.15, b.dz - 0.12), _METAL)
 
 
-def _bookshelf(b: _Builder) -> None:
+def _bookshelf(b: Builder) -> None:
     x, y = b.x, b.y
     for side in (-1, 1):
         low, high = sorted((side * y, side * (y - 0.04)))
@@ -260,7 +166,7 @@ def _bookshelf(b: _Builder) -> None:
             b.box((-x + 0.03, x - 0.05), (y0, y1), (z0, z0 + tall), _BOOKS[(k + n) % 3], Material.BOOKS)
 
 
-def _lamp(b: _Builder) -> None:
+def _lamp(b: Builder) -> None:
     standing = b.dz > 1.0
     shade = 0.40 if standing else 0.34
     b.round(b.x * 0.62, (0.0, 0.04), b.dark(0.8))
@@ -268,7 +174,7 @@ def _lamp(b: _Builder) -> None:
     b.round(b.x, (b.dz - shade, b.dz), b.color, 0.66, Material.GLOW)
 
 
-def _refrigerator(b: _Builder) -> None:
+def _refrigerator(b: Builder) -> None:
     x, y = b.x, b.y
     split = b.dz * 0.64
     b.box((-x, x - 0.09), (-y, y), (0.04, b.dz), b.dark(0.9))
@@ -279,7 +185,7 @@ def _refrigerator(b: _Builder) -> None:
         b.box((x - 0.035, x), (-y + 0.05, -y + 0.085), (z0, z1), _METAL)
 
 
-def _tv(b: _Builder) -> None:
+def _tv(b: Builder) -> None:
     standing = b.dz > 1.0
     x, y = b.x, b.y
     tall = 0.64 if standing else b.dz - 0.10
@@ -305,17 +211,17 @@ def _tv(b: _Builder) -> None:
         b.box((-x + 0.04, x - 0.04), (-y * 0.7, y * 0.7), (0.34, 0.39), b.color)
 
 
-def _box(b: _Builder) -> None:
+def _box(b: Builder) -> None:
     x, y = b.x, b.y
     b.box((-x, x), (-y, y), (0.0, b.dz - 0.006), b.color, Material.CARDBOARD)
     b.box((-x, x), (-0.03, 0.03), (b.dz - 0.006, b.dz), b.light(0.5))
 
 
-def _floor(b: _Builder) -> None:
+def _floor(b: Builder) -> None:
     b.box((-b.x, b.x), (-b.y, b.y), (0.0, b.dz))
 
 
-def _door(b: _Builder) -> None:
+def _door(b: Builder) -> None:
     x, y = b.x, b.y
     b.box((-x, x - 0.006), (-y + 0.06, y - 0.06), (0.0, b.dz - 0.06), _DOOR, Material.WOOD)
     for side in (-1, 1):
@@ -327,7 +233,7 @@ def _door(b: _Builder) -> None:
         b.box((x - 0.006, x - 0.002), (-y + 0.2, y - 0.2), (z0, z1), (118.0, 104.0, 92.0), Material.WOOD)
 
 
-def _window(b: _Builder) -> None:
+def _window(b: Builder) -> None:
     x, y = b.x, b.y
     b.box((-x, x - 0.012), (-y + 0.05, y - 0.05), (0.05, b.dz - 0.05), _SKY, Material.SKY)
     for y0, y1 in ((-y, -y + 0.05), (-0.02, 0.02), (y - 0.05, y)):
@@ -336,7 +242,7 @@ def _window(b: _Builder) -> None:
         b.box((-x, x), (-y + 0.05, y - 0.05), (z0, z1), _FRAME)
 
 
-_BUILDERS: dict[str, Callable[[_Builder], None]] = {
+_BUILDERS: dict[str, Callable[[Builder], None]] = {
     "bed": _bed,
     "cabinet": _cabinet,
     "chair": _chair,
@@ -360,6 +266,6 @@ _BUILDERS: dict[str, Callable[[_Builder], None]] = {
 
 def parts_of(item: Item) -> tuple[Part, ...]:
     """The parts an object is built of, inside its box; together they reach all six of its sides."""
-    builder = _Builder(item)
+    builder = Builder(item)
     _BUILDERS[item.label](builder)
     return tuple(builder.parts)

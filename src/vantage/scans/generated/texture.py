@@ -1,4 +1,4 @@
-"""Procedural textures, evaluated where a ray meets a surface, in the surface's own metres."""
+"""The materials that surfaces can have; `shade` says what they look like."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Material(IntEnum):
-    """What a surface is made of; the number is what the shading kernel reads."""
+    """What a surface is made of; the compiled shading reads the number: add at the end, never renumber."""
 
     PLAIN = 0
     WOOD = 1
@@ -35,4 +35,3 @@ WALLS: tuple[Material, ...] = (
     Material.BRICK,
     Material.PANEL,
 )
-EMISSIVE: tuple[Material, ...] = (Material.SKY, Material.GLOW)
