@@ -89,10 +89,13 @@ def answer_logits(
         valid = torch.ones(batch, length, dtype=torch.bool, device=prefix.device)
     start = length if restart is None else restart
     words = decoder.embed_tokens(packed.words)
+    sees = attention_mask(valid, packed.slot)
+    # Added to the scores, as the library's plain attention wants it.
+    mask = torch.zeros(sees.shape, device=sees.device).masked_fill_(~sees, torch.finfo(torch.float32).min)
     hidden = decoder(
         inputs_embeds=torch.cat([prefix.to(words.dtype), words], dim=1),
         position_ids=torch.cat([positions, start + packed.offset], dim=1),
-        attention_mask={"full_attention": attention_mask(valid, packed.slot)},
+        attention_mask={"full_attention": mask},
         use_cache=False,
     ).last_hidden_state
     scene, question = torch.nonzero(packed.last >= 0, as_tuple=True)

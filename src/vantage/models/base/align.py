@@ -7,16 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
 from vantage.models.base.rendered import RenderedRooms, degrade
 from vantage.models.pocket import GRID, pixels
-from vantage.questions.words import SIDES, WORD_IDS
+from vantage.questions.words import CLASSES, SIDES, STRUCTURE, WORD_IDS
 
 _COLUMNS = np.arange(GRID * GRID) % GRID
 SIDE_WORDS = np.where(_COLUMNS < GRID // 2, WORD_IDS[SIDES[0]], WORD_IDS[SIDES[1]]).astype(np.int64)
 """Every patch also says which half of its image it lies in."""
+
+
+_SHARPNESS = 6.0
+_CLASS_IDS = torch.tensor([WORD_IDS[word] for word in (*CLASSES, *STRUCTURE)])
+_CLASS_ROW = torch.zeros(len(WORD_IDS), dtype=torch.long)
+_CLASS_ROW[_CLASS_IDS] = torch.arange(len(_CLASS_IDS))
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,17 @@ def patch_tokens(model: LlavaForConditionalGeneration, images: UInt8[np.ndarray,
 
 
 def align_loss(model: LlavaForConditionalGeneration, batch: PatchBatch) -> Tensor:
-    """Squared distance of each patch's token to the sum of its words, objects weighted three times."""
+    """Squared distance of each patch's token to the sum of its words, plus cross entropy over the class words
+    (the distance alone learns the classes slowly); objects weigh three times."""
     table = model.model.language_model.embed_tokens.weight
     label, tint = torch.from_numpy(batch.label), torch.from_numpy(batch.tint)
+    tokens = patch_tokens(model, batch.images).float()
     target = table[label] + table[tint] + table[torch.from_numpy(SIDE_WORDS)]
-    error = (patch_tokens(model, batch.images).float() - target).square().sum(-1)
+    distance = (tokens - target).square().sum(-1)
+    scores = _SHARPNESS * tokens @ table[_CLASS_IDS].T
+    surprise = nn.functional.cross_entropy(scores.flatten(0, 1), _CLASS_ROW[label].flatten(), reduction="none")
     weight = torch.where(tint > 0, 3.0, 1.0)
-    return (error * weight).sum() / weight.sum()
+    return ((distance + surprise.reshape(distance.shape)) * weight).sum() / weight.sum()
 
 
 def patch_accuracy(model: LlavaForConditionalGeneration, batch: PatchBatch) -> dict[str, float]:

@@ -1,13 +1,16 @@
-"""What every stage of the base shares: the optimiser, its schedule, and scores per family."""
+"""What every stage of the base shares: the optimiser, its schedule, and counts of right answers."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
+
+from vantage.core.progress import Progress
 
 
 def schedule(step: int, steps: int, warm_up: int) -> float:
@@ -23,13 +26,14 @@ def optimise(
     *,
     steps: int,
     lr: float,
+    progress: Progress,
     warm_up: int = 60,
     weight_decay: float = 0.01,
-    after: Callable[[int, float], None] | None = None,
 ) -> None:
-    """AdamW over `steps`, gradients clipped to norm 1; `after` hears of each step's loss."""
+    """AdamW over `steps`, gradients clipped to norm 1."""
     chosen = [p for p in parameters if p.requires_grad]
     optimiser = torch.optim.AdamW(chosen, lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay)
+    started, recent = time.monotonic(), 0.0
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = lr * schedule(step, steps, warm_up)
@@ -38,17 +42,27 @@ def optimise(
         loss.backward()
         nn.utils.clip_grad_norm_(chosen, 1.0)
         optimiser.step()
-        if after is not None:
-            after(step, float(loss.detach()))
+        recent += (float(loss.detach()) - recent) / min(step + 1, 50)
+        if (step + 1) % 50 == 0 or step + 1 == steps:
+            left = (time.monotonic() - started) / (step + 1) * (steps - step - 1)
+            progress.step(step + 1, steps, f"loss {recent:.3f}, {left:.0f} s left")
 
 
-def accuracies(
-    logits: Float32[Tensor, "n v"], answer: Int64[Tensor, "n"], family: Int64[Tensor, "n"], names: Sequence[str]
-) -> dict[str, tuple[int, int]]:
-    """Right answers and questions by family name, by the best word of the whole vocabulary."""
-    right = logits.argmax(-1) == answer
-    return {
-        name: (int(right[family == k].sum()), int((family == k).sum()))
-        for k, name in enumerate(names)
-        if bool((family == k).any())
-    }
+class Tally:
+    """Right answers by family; an answer is the best word of the whole vocabulary."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.right = torch.zeros(len(names))
+        self.asked = torch.zeros(len(names))
+
+    def add(self, logits: Float[Tensor, "n v"], answer: Int64[Tensor, "n"], family: Int64[Tensor, "n"]) -> None:
+        """Count a batch."""
+        right = (logits.argmax(-1) == answer).float()
+        self.right += torch.bincount(family, right, len(self.names)).float()
+        self.asked += torch.bincount(family, minlength=len(self.names)).float()
+
+    def percent(self) -> dict[str, float]:
+        """Percent right of every family asked at all."""
+        pairs = zip(self.names, self.right.tolist(), self.asked.tolist(), strict=True)
+        return {name: round(100.0 * right / asked, 1) for name, right, asked in pairs if asked}
