@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+
 from dagster_project.metadata import stage_metadata
 from dagster_project.partitions import data_versions, events, sync_scans
 from dagster_project.resources import Context, DvcWorkspace

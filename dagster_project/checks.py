@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+
 from dagster_project.metadata import set_aside_table
 from dagster_project.resources import DvcWorkspace
 from dagster_project.tables import broken_rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dagster as dg
+
 from dagster_project.assets import stage_asset
 from dagster_project.checks import contract_check, set_aside_check
 from dagster_project.jobs import ScanChoice, pipeline_job, scans_job
@@ -12,24 +13,24 @@ from dagster_project.schedules import weekly_schedule
 from vantage.pipeline.code import code_hash
 from vantage.pipeline.contracts import contract_of
 from vantage.pipeline.graph import Stage, load_pipeline
-from vantage.pipeline.stages import STAGES
+from vantage.pipeline.stages import STAGES, Table
 from vantage.pipeline.workspace import Workspace, find_workspace
 
 
-def build(workspace: Workspace) -> dg.Definitions:
-    """All definitions for one workspace, from its `dvc.yaml`."""
+def build(workspace: Workspace, table: Table = STAGES) -> dg.Definitions:
+    """All definitions for one workspace, from its `dvc.yaml`; `table` holds the stages' bodies."""
     pipeline = load_pipeline(workspace.root)
     scan_stages = [stage for stage in pipeline.stages if stage.unit == "scan"]
     return dg.Definitions(
         assets=[
-            *(stage_asset(stage, code_version(stage)) for stage in pipeline.stages),
+            *(stage_asset(stage, code_version(stage, table)) for stage in pipeline.stages),
             *(scan_spec(stage) for stage in scan_stages),
         ],
         asset_checks=[
             *(contract_check(stage) for stage in pipeline.stages),
             *(set_aside_check(stage) for stage in scan_stages),
         ],
-        jobs=[pipeline_job(pipeline), scans_job(pipeline)],
+        jobs=[pipeline_job(pipeline), scans_job(pipeline, table)],
         schedules=[weekly_schedule()],
         resources={"workspace": DvcWorkspace(root=str(workspace.root)), "choice": ScanChoice()},
         # Stages are processes that spread their own work; one more for each step would only cost 3 s.
@@ -37,11 +38,11 @@ def build(workspace: Workspace) -> dg.Definitions:
     )
 
 
-def code_version(stage: Stage) -> str | None:
+def code_version(stage: Stage, table: Table) -> str | None:
     """Hash of a stage's code, as the runner computes it; None for a stage that has no body here."""
-    if stage.name not in STAGES:
+    if stage.name not in table:
         return None
-    return code_hash([*STAGES[stage.name].modules(), contract_of(stage).partition(":")[0]])
+    return code_hash([*table[stage.name].modules(), contract_of(stage).partition(":")[0]])
 
 
 defs = build(find_workspace())

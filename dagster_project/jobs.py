@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
+import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import Field
 
-import dagster as dg
 from dagster_project.assets import POOL, report_scans
 from dagster_project.partitions import SCANS
 from dagster_project.resources import DvcWorkspace
 from dagster_project.state import current_rows
 from vantage.pipeline.graph import Pipeline, Stage
+from vantage.pipeline.stages import Table
 
 PIPELINE_JOB = "pipeline"
 SCANS_JOB = "some_scans"
@@ -36,10 +37,10 @@ def pipeline_job(pipeline: Pipeline) -> UnresolvedAssetJobDefinition:
     )
 
 
-def scans_job(pipeline: Pipeline) -> dg.JobDefinition:
+def scans_job(pipeline: Pipeline, table: Table) -> dg.JobDefinition:
     """Chosen scans through all scan-unit stages; `dvc.lock` moves only once every scan is current."""
     stages = [stage for stage in pipeline.stages if stage.unit == "scan"]
-    ops = {stage.name: _scan_op(pipeline, stage) for stage in stages}
+    ops = {stage.name: _scan_op(pipeline, stage, table) for stage in stages}
 
     @dg.job(
         name=SCANS_JOB,
@@ -65,7 +66,7 @@ def _choose(scan: str) -> dict[str, Any]:
     return {"resources": {"choice": {"config": {"scans": [scan]}}}}
 
 
-def _scan_op(pipeline: Pipeline, stage: Stage) -> dg.OpDefinition:
+def _scan_op(pipeline: Pipeline, stage: Stage, table: Table) -> dg.OpDefinition:
     upstream = [pipeline.stage(name) for name in stage.upstream]
 
     @dg.op(
@@ -78,8 +79,12 @@ def _scan_op(pipeline: Pipeline, stage: Stage) -> dg.OpDefinition:
     def body(
         context: dg.OpExecutionContext, workspace: DvcWorkspace, choice: ScanChoice
     ) -> Iterator[dg.Output[None]]:
+        if not choice.scans:
+            raise dg.Failure(
+                "no scan was chosen: list some under resources.choice.config.scans", allow_retries=False
+            )
         workspace.run_scans(stage.cmd, choice.scans, context)
-        rows, complete = current_rows(workspace.path, pipeline, stage.name)
+        rows, complete = current_rows(workspace.path, pipeline, stage.name, table)
         report_scans(context, stage, [row for row in rows if row.item in choice.scans], whole=False)
         if not complete:
             context.log.info(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+
 from dagster_project.state import output_facts
 from vantage.pipeline.graph import Stage
 from vantage.records.index import IndexRow

@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import dagster as dg
+import yaml
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
 
@@ -70,7 +69,7 @@ class DvcWorkspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _call(self, command: Sequence[str], shown: str, context: Context) -> None:
         context.log.info(f"$ {shown}")
         tail: deque[str] = deque(maxlen=_TAIL)
-        with _process_group(command, self.path, context.run_id) as process:
+        with _process_group(command, self.path, context.run.run_id) as process:
             for line in process.stdout or ():
                 text = line.rstrip()
                 if text and not text.strip().startswith(_ADVICE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dagster as dg
+
 from dagster_project.jobs import PIPELINE_JOB
 
 WEEKLY = "0 3 * * 1"

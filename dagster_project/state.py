@@ -10,14 +10,12 @@ from vantage.pipeline.outputs import describe_output
 from vantage.pipeline.params import load_params
 from vantage.pipeline.plan import make_plan
 from vantage.pipeline.provenance import recorded
-from vantage.pipeline.stages import STAGES, Table
+from vantage.pipeline.stages import Table
 from vantage.pipeline.workspace import Workspace
 from vantage.records.index import IndexRow
 
 
-def current_rows(
-    root: Path, pipeline: Pipeline, stage: str, table: Table = STAGES
-) -> tuple[list[IndexRow], bool]:
+def current_rows(root: Path, pipeline: Pipeline, stage: str, table: Table) -> tuple[list[IndexRow], bool]:
     """Items of a stage that are finished under the present parameters, code and inputs.
 
     Args:
