@@ -143,8 +143,10 @@ def _record(
         "params": plain(plan.config),
         "code": plan.code,
         "inputs": {name: upstream.digest for name, upstream in plan.upstream.items()},
-        "facts": dict(facts),
-        "items": items,
         **provenance.environment(workspace.root),
     }
-    provenance.record(workspace, output.digest, value)
+    provenance.record(workspace, output.digest, {**value, "facts": dict(facts), "items": items})
+    if plan.stage.unit != "scan":  # The record of an arm is looked up by the arm's own digest.
+        for item in plan.items:
+            own = {"item": item.name, "plan": item.key, "params": plain(item.config)}
+            provenance.record(workspace, found[item.name].digest, {**value, **own, **items[item.name]})

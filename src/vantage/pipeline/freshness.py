@@ -12,7 +12,7 @@ from vantage.pipeline.graph import Pipeline, Stage, load_pipeline
 from vantage.pipeline.outputs import describe_output
 from vantage.pipeline.params import Params, load_params, plain
 from vantage.pipeline.plan import Plan, make_plan
-from vantage.pipeline.provenance import recorded
+from vantage.pipeline.provenance import records
 from vantage.pipeline.stages import STAGES, Table
 from vantage.pipeline.workspace import Workspace
 
@@ -76,7 +76,9 @@ def _status(
         output = describe_output(folder)
     except ContractError as error:
         return StageStatus(stage, "stale", error.message, pending=pending)
-    record = recorded(workspace, output.digest)
+    known = records(workspace, output.digest)
+    same = [one for one in known if plan is not None and one["plan"] == plan.digest]
+    record = (same or known)[-1] if known else None
     state, why = _judge(workspace, stage, plan, record, table, upstream)
     return StageStatus(
         stage,
@@ -108,7 +110,7 @@ def _judge(
     if waits:
         return "stale", f"waits for {', '.join(waits)}"
     outside = table[stage.name].outside
-    if outside is not None and (why := str(load(outside)(workspace.root, workspace.root / stage.out))):
+    if outside is not None and (why := str(load(outside)(workspace.root / stage.out, plan.config))):
         return "stale", why
     return "fresh", ""
 

@@ -55,22 +55,26 @@ def _section(name: str, config: Any) -> Iterator[str]:
     yield from _fields(config, "  ")
 
 
-def _fields(config: Any, indent: str) -> Iterator[str]:
-    docs, values = field_docs(type(config)), plain(config)
+def _fields(config: Any, indent: str, commented: bool = True) -> Iterator[str]:
+    docs, values, shown = field_docs(type(config)), plain(config), ""
     for field in dataclasses.fields(config):
-        yield from _comment(docs[field.name], indent)
-        yield from _entry(field.name, getattr(config, field.name), values[field.name], indent)
+        doc = docs[field.name]
+        if commented and doc != shown:  # Fields may share a text.
+            yield from _comment(doc, indent)
+        shown = doc
+        yield from _entry(field.name, getattr(config, field.name), values[field.name], indent, commented)
 
 
-def _entry(name: str, value: Any, as_plain: Any, indent: str) -> Iterator[str]:
+def _entry(name: str, value: Any, as_plain: Any, indent: str, commented: bool) -> Iterator[str]:
     inner = f"{indent}  "
     if dataclasses.is_dataclass(value):
         yield f"{indent}{name}:\n"
-        yield from _fields(value, inner)
+        yield from _fields(value, inner, commented)
     elif isinstance(value, Mapping) and value:
         yield f"{indent}{name}:\n"
-        for key, item in value.items():
-            yield from _entry(str(key), item, as_plain[key], inner)
+        for number, (key, item) in enumerate(value.items()):
+            # The first entry explains the keys of all.
+            yield from _entry(str(key), item, as_plain[key], inner, commented and number == 0)
     else:
         yield f"{indent}{name}: {_scalar(as_plain)}\n"
 
@@ -81,7 +85,8 @@ def _scalar(value: Any) -> str:
 
 
 def _comment(text: str, indent: str) -> Iterator[str]:
-    for line in textwrap.wrap(" ".join(text.split()), _WIDTH - len(indent) - 2):
+    sentence = " ".join(text.split())
+    for line in textwrap.wrap(sentence[:1].upper() + sentence[1:], _WIDTH - len(indent) - 2):
         yield f"{indent}# {line}\n"
 
 

@@ -146,7 +146,10 @@ def _item(
     for other, output in upstream.items():
         own = stage.unit == "scan" and pipeline.stage(other).unit == "scan"
         inputs[other] = output.folder / name if own else output.folder
-        digests[other] = output.done[name] if own else output.digest
+        if other == body.follows:
+            digests[other] = output.done[name.partition("@")[0]]
+        else:
+            digests[other] = output.done[name] if own else output.digest
     key = {
         "format": FORMAT,
         "stage": stage.name,

@@ -17,25 +17,34 @@ _LIBRARIES = (
     "vantage", "numpy", "scipy", "numba", "pillow", "pyarrow", "open3d-cpu", "open3d",
     "torch", "transformers", "accelerate", "safetensors", "mlflow", "dvc", "dagster",
 )  # fmt: skip
+_KEPT = 20
 
 
 def record(workspace: Workspace, digest: str, value: Mapping[str, Any]) -> Path:
     """Write the provenance of the output with `digest`; returns the file.
 
-    An output made twice keeps its latest record: both have the same bytes.
+    The same bytes can come from several plans (a parameter that changed nothing): under `earlier` are the
+    records of other plans, the latest of each.
     """
     path = workspace.provenance / f"{digest}.json"
-    atomic.write_json(path, {"digest": digest, **value})
+    others = [one for one in records(workspace, digest) if one.get("plan") != value.get("plan")]
+    atomic.write_json(path, {"digest": digest, **value, "earlier": others[-_KEPT:]})
     return path
 
 
-def recorded(workspace: Workspace, digest: str) -> dict[str, Any] | None:
-    """The provenance of the output with `digest`; None if there is no record here."""
+def records(workspace: Workspace, digest: str) -> list[dict[str, Any]]:
+    """All records of the output with `digest`, the latest last; empty if there are none here."""
     try:
         value = json.loads((workspace.provenance / f"{digest}.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return None
-    return value if isinstance(value, dict) else None
+        return [*value.pop("earlier", []), value]
+    except (OSError, json.JSONDecodeError, AttributeError):
+        return []
+
+
+def recorded(workspace: Workspace, digest: str) -> dict[str, Any] | None:
+    """The latest record of the output with `digest`; None if there is none here."""
+    found = records(workspace, digest)
+    return found[-1] if found else None
 
 
 def environment(root: Path) -> dict[str, Any]:

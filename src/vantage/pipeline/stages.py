@@ -22,12 +22,13 @@ class StageBody:
         fingerprint: `(config, item) -> text`, what the item looks like outside the workspace, for sources
             that the pipeline does not own; part of the item's key. A `ScanError` counts as such a text:
             the body will meet it again.
-        listing: keys of the configuration (`"generated.rooms"`) that only say which items there are or where
-            they are found; not part of an item's key, so that another room costs one room.
+        listing: keys of the configuration (`"generated.rooms"`) that do not shape an item's output: which
+            items there are, where they are found; not part of an item's key, so another room costs one room.
         per_item: a mapping field of which an item sees only its own entry.
+        follows: an upstream stage of which an item, `arm` or `arm@control`, reads only what belongs to `arm`.
         reusable: whether a finished item may be taken from the store; not so where the body acts on
             something outside the workspace's outputs.
-        outside: `(workspace, output folder) -> text`, why that something makes the output stale, or empty.
+        outside: `(output folder, config) -> text`, why that something makes the output stale, or empty.
     """
 
     body: str
@@ -37,6 +38,7 @@ class StageBody:
     fingerprint: str | None = None
     listing: tuple[str, ...] = ()
     per_item: str | None = None
+    follows: str | None = None
     reusable: bool = True
     outside: str | None = None
 
@@ -78,6 +80,7 @@ STAGES: Table = {
     "finetune": StageBody(
         body="vantage.training.stage:finetune",
         config="vantage.training.config:FinetuneConfig",
+        listing=("checkpoint_every",),
         per_item="arms",
     ),
     "evaluate": StageBody(
@@ -85,11 +88,13 @@ STAGES: Table = {
         config="vantage.evaluation.config:EvaluateConfig",
         items="vantage.evaluation.stage:list_items",
         finish="vantage.evaluation.stage:report",
+        follows="finetune",
     ),
     "promote": StageBody(
         body="vantage.registry.stage:promote",
         config="vantage.registry.config:PromoteConfig",
         reusable=False,
+        outside="vantage.pipeline.registered:what_is_missing",
     ),
 }
 """The bodies of the stages in `dvc.yaml`, by stage name."""
