@@ -37,7 +37,7 @@ class SynthesizeConfig:
     """Views of a situation, the ego's included; fewer when a scan keeps fewer frames."""
     train_egos: Annotated[int, Ge(1)] = 24
     """Situations of a training scan: at most this many kept frames, spread over the path, are egos."""
-    heldout_egos: Annotated[int, Ge(1)] = 4
+    heldout_egos: Annotated[int, Ge(1)] = 6
     """Situations of a held-out scan."""
     min_visible_px: Annotated[float, Ge(1)] = 12.0
     """An object counts as seen in a view from this many pixels of a 64 x 64 image of it."""
