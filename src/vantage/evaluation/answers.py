@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float32, UInt8
 
 from vantage.align.ego import random_yaw
@@ -52,6 +54,17 @@ def partner(index: int, rooms: Sequence[str], seed: int, key: str) -> int:
     others = [i for i, room in enumerate(rooms) if room != rooms[index]]
     others = others or [i for i in range(len(rooms)) if i != index] or [index]
     return others[priority(seed, "other_sample", key) % len(others)]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch on one thread: sums, and with them close calls, do not depend on the machine's cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def answer_all(

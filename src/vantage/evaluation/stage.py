@@ -43,13 +43,14 @@ def list_items(config: EvaluateConfig, arm_names: Sequence[str]) -> list[str]:
 
 def predict(task: Task, config: EvaluateConfig) -> Facts:
     """Write `predictions.parquet` and `scores.parquet` of one item: an arm, or `arm@control`."""
-    from vantage.evaluation.answers import answer_all
+    from vantage.evaluation.answers import answer_all, one_thread
     from vantage.models.answering import PocketVLM
 
     arm, _, control = task.item.partition("@")
     base = None if config.base == "shipped" else Path(config.base)
     vlm = PocketVLM.load(base, task.inputs["finetune"] / arm)
-    predictions = answer_all(vlm, task.inputs, control, task.seed, task.progress.step)
+    with one_thread():
+        predictions = answer_all(vlm, task.inputs, control, task.seed, task.progress.step)
     write_predictions(task.out, predictions)
     write_scores(task.out / PER_QUESTION_FILE, predictions)
     return {

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _EGO = "#c2255c"
 _ANSWERS_SHOWN = 5
+_STRUCTURE = ("wall", "floor", "ceiling", "door", "window")
+_LINE_M = 0.22
 
 
 @dataclass(frozen=True)
@@ -101,14 +103,21 @@ def footprint(item: SceneObject) -> Float64[np.ndarray, "4 2"]:
     return np.asarray((local @ item.rotation.T + item.center)[:, :2])
 
 
-def _labels(ax: "Axes", card: QuestionCard) -> None:
+def _labels(ax: Axes, card: QuestionCard) -> None:
+    """Names of the furniture, targets first; one that would fall on another moves down a line."""
     from matplotlib.patheffects import withStroke
 
-    for item in card.objects:
+    furniture = [item for item in card.objects if item.label not in _STRUCTURE]
+    placed: list[tuple[float, float]] = []
+    for item in sorted(furniture, key=lambda o: (o.object_id not in card.targets, o.object_id)):
         target = item.object_id in card.targets
+        x, y = _pair(item.center)
+        while any(abs(x - px) < 0.6 and abs(y - py) < _LINE_M for px, py in placed):
+            y -= _LINE_M
+        placed.append((x, y))
         ax.text(
-            item.center[0],
-            item.center[1],
+            x,
+            y,
             item.label,
             ha="center",
             va="center",

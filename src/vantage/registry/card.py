@@ -41,8 +41,8 @@ def model_card(name: str, report: dict[str, Any], decision: dict[str, Any], word
         f"It answers one word. Arm `{arm}`; weights digest `{decision['model_digest']}`.\n",
         "## Use\n",
         _USE.format(name=name),
-        "The result is one record for each question: answer, ego pose (`T_aligned_ego`), order of the views,\n"
-        "and the share of patches that had depth. Without depth it answers from the pictures alone.\n",
+        "The result is one record for each question: answer, ego pose (`T_aligned_ego`), order of the\n"
+        "views, and the share of patches that had depth. Without depth it answers from the pictures alone.\n",
         "## Measured\n",
         f"Strict exact match on held-out rooms, per cent with 95 % intervals; `{baseline}` is the same\n"
         "model trained without coordinates. Controls marked @ take something away at test time.\n",

@@ -68,11 +68,12 @@ def promote(task: Task, config: PromoteConfig) -> Facts:
 
         def answers_of(version: ModelVersion) -> Sequence[Prediction]:
             task.progress.say(f"scoring the champion, version {version.version}, on the same questions")
-            from vantage.evaluation.answers import answer_all
+            from vantage.evaluation.answers import answer_all, one_thread
             from vantage.models.answering import PocketVLM
 
-            weights = download_weights(store, version, Path(tempfile.mkdtemp(dir=folder)))
-            return answer_all(PocketVLM.load(*weights), task.inputs, "", task.seed, task.progress.step)
+            vlm = PocketVLM.load(*download_weights(store, version, Path(tempfile.mkdtemp(dir=folder))))
+            with one_thread():
+                return answer_all(vlm, task.inputs, "", task.seed, task.progress.step)
 
         decision = settle(store, gate, candidate, answers_of)
         atomic.write_json(task.out / DECISION_FILE, decision)
