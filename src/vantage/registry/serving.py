@@ -23,26 +23,30 @@ from vantage.lift.config import LiftConfig
 from vantage.lift.patches import patch_coordinates
 
 REQUIRED = ("images", "poses", "intrinsics", "frame", "question")
-OPTIONAL = ("ego", "T_aligned_raw", "depth", "depth_intrinsics")
+OPTIONAL = ("ego", "ego_pose", "T_aligned_raw", "depth", "depth_intrinsics")
 MAX_VIEWS = 8
 _FAR_M = 60.0  # a room is smaller; millimetres taken for metres are not
 
 
 @dataclass(frozen=True)
 class Views:
-    """A request after checking: the ego's view first, poses in the aligned world."""
+    """A request after checking: the ego's view first, poses in the aligned world.
+
+    `T_aligned_me` is the camera pose that "me" stands for: the first view's, unless the request gave another.
+    """
 
     order: list[int]
     images: list[UInt8[np.ndarray, "h w 3"]]
     T_aligned_cams: Float64[np.ndarray, "v 4 4"]
+    T_aligned_me: Float64[np.ndarray, "4 4"]
     color: Pinhole
     depth: Float32[np.ndarray, "v dh dw"] | None
     depth_camera: Pinhole | None
 
     @property
     def ego(self) -> EgoPose:
-        """The pose that the answer is given from: level, on the floor under the first view's camera."""
-        return ego_of_camera(self.T_aligned_cams[0], "aligned", "ego_level")
+        """The pose that the answer is given from: level, on the floor under the camera of "me"."""
+        return ego_of_camera(self.T_aligned_me, "aligned", "ego_level")
 
 
 class Answerer:
@@ -66,8 +70,9 @@ class Answerer:
             request: `images` (1 to 8: uint8 (H, W, 3) arrays, JPEG or PNG bytes, or paths), `poses` (V, 4, 4)
                 camera to world in metres (camera x right, y down, z forward), `intrinsics` 3x3 of the images,
                 `frame` of the poses: "aligned" (z up, floor at z = 0) or "raw" together with `T_aligned_raw`,
-                `question` (text, or a list of texts); optional `ego` (index of the view that "me" stands at,
-                0), `depth` (V, H, W) metres with 0 for holes, and `depth_intrinsics` where they differ.
+                `question` (text, or a list of texts). Optional: `ego` (index of the view that "me" stands at,
+                0), `ego_pose` (4x4 in the same frame, for a "me" a little beside that view), `depth`
+                (V, H, W) metres with 0 for holes, and `depth_intrinsics` where they differ.
 
         Returns:
             Records with `question`, `answer`, `T_aligned_ego` (4x4; x forward, y left, z up, on the floor),
@@ -117,7 +122,7 @@ def read_views(request: Mapping[str, Any]) -> Views:
     shape = images[0].shape
     for i, image in enumerate(images):
         _require(image.shape == shape, f"images[{i}]", f"the size of images[0], {shape}", image.shape)
-    poses = _poses(request, len(images))
+    poses, me = _poses(request, len(images))
     ego = _ego(request.get("ego"), len(images))
     order = [ego, *(i for i in range(len(images)) if i != ego)]
     color = _camera(request["intrinsics"], shape[1], shape[0], "intrinsics")
@@ -126,6 +131,7 @@ def read_views(request: Mapping[str, Any]) -> Views:
         order=order,
         images=[images[i] for i in order],
         T_aligned_cams=poses[order],
+        T_aligned_me=poses[ego] if me is None else me,
         color=color,
         depth=None if depth is None else depth[order],
         depth_camera=depth_camera,
@@ -191,23 +197,41 @@ def _array(value: Any, where: str, expected: str) -> Float64[np.ndarray, "..."]:
         ) from error
 
 
-def _poses(request: Mapping[str, Any], views: int) -> Float64[np.ndarray, "v 4 4"]:
+def _poses(
+    request: Mapping[str, Any], views: int
+) -> tuple[Float64[np.ndarray, "v 4 4"], Float64[np.ndarray, "4 4"] | None]:
+    """Camera poses and the pose of "me", if one is given, in the aligned world."""
     expected = f"({views}, 4, 4), one camera-to-world matrix per image"
     poses = _array(request["poses"], "poses", expected)
     _require(poses.shape == (views, 4, 4), "poses", expected, poses.shape)
     for i, pose in enumerate(poses):
-        hint = "rotation and translation in metres; lost-tracking frames have none"
-        _require(is_rigid(pose), f"poses[{i}]", "a finite rigid transform", pose.tolist(), hint)
-    frame = request["frame"]
+        _require_rigid(pose, f"poses[{i}]")
+    me = None
+    if request.get("ego_pose") is not None:
+        me = _array(request["ego_pose"], "ego_pose", "(4, 4)")
+        _require_rigid(me, "ego_pose")
+    T = _to_aligned(request)
+    return np.asarray(T @ poses), None if me is None else np.asarray(T @ me)
+
+
+def _require_rigid(T: np.ndarray, where: str) -> None:
+    hint = "rotation and translation in metres; lost-tracking frames have none"
+    fits = T.shape == (4, 4) and is_rigid(T)
+    _require(fits, where, "a finite rigid (4, 4) transform", T.tolist(), hint)
+
+
+def _to_aligned(request: Mapping[str, Any]) -> Float64[np.ndarray, "4 4"]:
+    """What maps the frame of the poses to the aligned world."""
+    frame, given = request["frame"], request.get("T_aligned_raw")
     _require(frame in ("raw", "aligned"), "frame", "'raw' or 'aligned'", repr(frame))
     if frame == "aligned":
-        _require(request.get("T_aligned_raw") is None, "T_aligned_raw", "none, poses are aligned", "a matrix")
-        return poses
+        _require(given is None, "T_aligned_raw", "none, poses are aligned", "a matrix")
+        return np.eye(4)
     hint = "ScanNet's axisAlignment; the aligned world has z up and its floor at z = 0"
-    _require(request.get("T_aligned_raw") is not None, "T_aligned_raw", "(4, 4) with frame 'raw'", None, hint)
-    T = _array(request["T_aligned_raw"], "T_aligned_raw", "(4, 4)")
-    _require(T.shape == (4, 4) and is_rigid(T), "T_aligned_raw", "a rigid (4, 4) transform", T.tolist(), hint)
-    return np.asarray(T @ poses)
+    _require(given is not None, "T_aligned_raw", "(4, 4) with frame 'raw'", None, hint)
+    T = _array(given, "T_aligned_raw", "(4, 4)")
+    _require_rigid(T, "T_aligned_raw")
+    return T
 
 
 def _ego(value: Any, views: int) -> int:
