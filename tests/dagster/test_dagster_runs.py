@@ -12,7 +12,6 @@ import dagster_project.checks
 import pytest
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 from dagster_project.partitions import data_versions, scan_key
-from dagster_project.resources import DvcWorkspace
 from dvc_small import DvcSmall, prepared
 
 from vantage.records.index import read_index
@@ -134,30 +133,6 @@ def test_chosen_scans_wait_for_the_others_and_then_commit(dvc_small: DvcSmall) -
     assert set(dvc_small.lock()["stages"]) == {"make"}  # type: ignore[arg-type]
     assert dvc_small.run().success
     assert "up to date" in dvc_small.dvc("status")
-
-
-def test_a_stage_knows_its_run_and_a_failure_shows_its_last_lines(dvc_small: DvcSmall) -> None:
-    script = dvc_small.root / "fail.py"
-    script.write_text(
-        "import os, sys; print('run', os.environ['VANTAGE_DAGSTER_RUN_ID']); sys.exit('no such luck')"
-    )
-    seen: list[str] = []
-
-    @dg.op
-    def body(context, workspace: DvcWorkspace) -> None:  # type: ignore[no-untyped-def]
-        seen.append(context.run_id)
-        workspace.run_scans(f"{sys.executable} fail.py", [], context)
-
-    @dg.job(resource_defs={"workspace": DvcWorkspace(root=str(dvc_small.root))})
-    def job() -> None:
-        body()
-
-    result = job.execute_in_process(raise_on_error=False)
-    failure = result.failure_data_for_node("body")
-    assert failure is not None
-    text = str(failure.user_failure_data.description)  # type: ignore[union-attr]
-    assert text.splitlines()[1:] == [f"run {seen[0]}", "no such luck"]
-    assert "ended with exit code 1" in text
 
 
 def test_command_line_with_a_string_selection(dvc_small: DvcSmall) -> None:
