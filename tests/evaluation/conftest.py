@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from made_workspace import Made, make
 
 from vantage.records.predictions import Prediction
 
@@ -31,3 +32,9 @@ def predictions() -> Make:
         return sorted(rows, key=lambda p: p.question_id)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A workspace up to its trained arms; read it, never write into it."""
+    return make(tmp_path_factory.mktemp("made"))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from vantage.registry.store import Store, find_store
+
+sys.path.append(str(Path(__file__).parent.parent / "evaluation"))  # made_workspace
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +27,13 @@ def store(ready_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """The store of an empty workspace with a database of its own."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    made = find_store(tmp_path)
+    return prepared(tmp_path, ready_database)
+
+
+def prepared(root: Path, ready: Path) -> Store:
+    """The store of the workspace at `root`, its database copied from a ready one."""
+    made = find_store(root)
     made.folder.mkdir()
     assert made.database is not None
-    shutil.copy(ready_database, made.database)
+    shutil.copy(ready, made.database)
     return made

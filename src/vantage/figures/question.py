@@ -111,7 +111,7 @@ def _labels(ax: Axes, card: QuestionCard) -> None:
     placed: list[tuple[float, float]] = []
     for item in sorted(furniture, key=lambda o: (o.object_id not in card.targets, o.object_id)):
         target = item.object_id in card.targets
-        x, y = _pair(item.center)
+        x, y = _pair(item.center[:2])
         while any(abs(x - px) < 0.6 and abs(y - py) < _LINE_M for px, py in placed):
             y -= _LINE_M
         placed.append((x, y))

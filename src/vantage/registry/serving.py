@@ -236,8 +236,10 @@ def _to_aligned(request: Mapping[str, Any]) -> Float64[np.ndarray, "4 4"]:
 
 def _ego(value: Any, views: int) -> int:
     ego = 0 if value is None else value
-    whole = isinstance(ego, int | np.integer) and not isinstance(ego, bool)
-    _require(whole and 0 <= ego < views, "ego", f"the index of a view, 0 to {views - 1}", repr(value))
+    # A table's column with gaps holds floats, hence 1.0 is an index too.
+    number = isinstance(ego, int | float | np.integer | np.floating) and not isinstance(ego, bool)
+    fits = number and float(ego).is_integer() and 0 <= ego < views
+    _require(fits, "ego", f"the index of a view, 0 to {views - 1}", repr(value))
     return int(ego)
 
 
