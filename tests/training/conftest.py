@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vantage.geometry.transforms import from_yaw, invert
+from vantage.models.checkpoint import save_base
+from vantage.models.pocket import PocketShape, build
+from vantage.models.tokens import answer_id, question_ids
+from vantage.training.samples import Samples, Situation
+
+SMALL = PocketShape(vision_width=32, vision_layers=1, vision_heads=2, vision_mlp=48, width=96, layers=1, heads=2, mlp=64)
+TEXTS = (("where is the red chair from me?", "back-left"), ("is there a blue box?", "no"), ("how many beds are there?", "two"))
+
+
+@pytest.fixture(scope="session")
+def small_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base of the pocket model's parts, small and untrained."""
+    folder = tmp_path_factory.mktemp("base")
+    save_base(folder, build(SMALL, seed=1), SMALL, {"note": "untrained"})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def samples() -> Samples:
+    """Three rooms, two situations each, made of noise."""
+    rng = np.random.default_rng(0)
+    situations = []
+    for room in range(3):
+        for ego in range(2):
+            T_aligned_ego = from_yaw(rng.uniform(-3, 3), (*rng.uniform(-2, 2, 2), 0.0))
+            views = tuple(room * 4 + (ego + k) % 4 for k in range(3 + ego))
+            questions = tuple((question_ids(text), answer_id(word)) for text, word in TEXTS)
+            situations.append(Situation(room, views, invert(T_aligned_ego), questions))
+    return Samples(
+        rng.integers(0, 256, (12, 64, 64, 3), dtype=np.uint8),
+        rng.normal(0, 2, (12, 64, 3)).astype(np.float32),
+        rng.random((12, 64)) < 0.9,
+        tuple(situations),
+    )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def use_samples(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes the stage train on `samples` instead of reading folders."""
+
+    def use() -> None:
+        monkeypatch.setattr("vantage.training.stage.load_samples", lambda *_: samples)
+
+    return use
