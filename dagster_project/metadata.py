@@ -45,7 +45,7 @@ def stage_metadata(
         shown["set_aside_reasons"] = set_aside_table(aside)
     if facts := output_facts(workspace, stage):
         shown["facts"] = dg.MetadataValue.json(dict(facts))
-    return shown | _reports(workspace / stage.out) | _links(workspace, rows if stage.unit != "scan" else [])
+    return shown | _reports(workspace / stage.out) | _links(workspace, stage, rows)
 
 
 def set_aside_table(rows: Sequence[IndexRow]) -> dg.MetadataValue[Any]:
@@ -66,20 +66,24 @@ def _reports(folder: Path) -> dict[str, Any]:
     }
 
 
-def _links(workspace: Path, rows: Sequence[IndexRow]) -> dict[str, Any]:
-    """MLflow's page of each item that was recorded there."""
+def _links(workspace: Path, stage: Stage, rows: Sequence[IndexRow]) -> dict[str, Any]:
+    """MLflow's pages: of each arm that has a run there, and of all runs and models after work done once."""
     address = os.environ.get(MLFLOW_UI)
-    if not address or not rows:
+    if not address or stage.unit == "scan":
         return {}
     from vantage.registry.store import find_store
     from vantage.registry.tracking import MlflowTracker
 
     store = find_store(workspace)
-    tracker = MlflowTracker(store)
-    found = {row.item: tracker.find(row.digest) for row in rows if row.digest}
-    pages = f"{address}/#/experiments/{store.experiment_id()}" if any(found.values()) else ""
-    return {
-        f"mlflow_{name.replace('@', '_at_')}": dg.MetadataValue.url(f"{pages}/runs/{run}")
-        for name, run in found.items()
-        if run is not None
-    }
+    if not store.exists():
+        return {}
+    pages = f"{address}/#/experiments/{store.experiment_id()}/runs"
+    if stage.unit == "run":
+        links = {"mlflow_runs": pages, "mlflow_models": f"{address}/#/models"}
+    else:
+        tracker = MlflowTracker(store)
+        found = {row.item: tracker.find(row.digest) for row in rows if row.digest}
+        links = {
+            f"mlflow_{name.replace('@', '_at_')}": f"{pages}/{run}" for name, run in found.items() if run
+        }
+    return {name: dg.MetadataValue.url(link) for name, link in links.items()}

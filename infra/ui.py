@@ -94,7 +94,7 @@ def servers(options: argparse.Namespace) -> list[Server]:
     workspace, python = options.workspace, sys.executable
     home, store = workspace / ".dagster", workspace / "mlruns"
     dagster = [python, "-m", "dagster", "dev", "-h", HOST, "-p", str(options.dagster_port)]
-    dagster += ["-d", str(REPOSITORY), "-m", "dagster_project.definitions"]
+    dagster += ["-w", str(REPOSITORY / "infra" / "dagster" / "workspace.yaml")]
     mlflow = [python, "-m", "mlflow", "server", "--host", HOST, "--port", str(options.mlflow_port)]
     mlflow += ["--workers", "1", "--backend-store-uri", f"sqlite:///{store / 'mlflow.db'}"]
     mlflow += ["--artifacts-destination", str(store / "artifacts")]

@@ -78,6 +78,8 @@ def test_a_materialisation_links_to_the_arms_in_mlflow(
     shown = stage_metadata(tmp_path, stage, entry, rows, unchanged=False)
     assert shown["mlflow_plain"].value.endswith(f"/runs/{run}")
     assert "mlflow_embedding_at_blind" not in shown
+    once = stage_metadata(tmp_path, stage.model_copy(update={"unit": "run"}), entry, [], unchanged=False)
+    assert once["mlflow_models"].value == "http://127.0.0.1:5000/#/models"
     assert (shown["arms"], shown["size_mb"], shown["files"]) == (2, 2.5, 3)
     assert shown["report"].value == "# Arms"
 
