@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import small_stages
+import tiny
 from small_workspace import Small
 
 from vantage.pipeline.workspace import Workspace
@@ -30,3 +31,17 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
     return read
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tiny.Tiny:
+    """The tiny workspace after `dvc repro` from scans to registry; to be looked at and copied only."""
+    workspace = tiny.make(tmp_path_factory.mktemp("tiny") / "workspace")
+    workspace.dvc("repro")
+    return workspace
+
+
+@pytest.fixture
+def copied(finished: tiny.Tiny, tmp_path: Path) -> tiny.Tiny:
+    """A copy of the finished workspace."""
+    return finished.copy(tmp_path / "workspace")
