@@ -1,4 +1,4 @@
-"""What the packaged model makes of a request: which view is me, where patches lie, errors that name the key."""
+"""What the packaged model makes of a request: which view is me, where patches lie, errors with the key."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from vantage.registry.closure import own_modules, requirements
 from vantage.registry.store import Store, fluent
 
 _ENTRY = Path(__file__).with_name("pyfunc_model.py")
-_SERVING = "vantage.registry.serving"
+_SERVING = "vantage.registry.serving:Answerer"
 DIGEST_TAG = "vantage.digest"
 
 
@@ -88,12 +88,15 @@ def register(store: Store, name: str, files: ModelFiles, run_id: str) -> str:
 
 
 def _requirements() -> list[str]:
-    return [f"mlflow=={version('mlflow')}", *requirements(list(own_modules(_SERVING).values()))]
+    return [
+        f"mlflow=={version('mlflow')}",
+        *requirements(list(own_modules(_SERVING.partition(":")[0]).values())),
+    ]
 
 
 def _copy_code(into: Path) -> Path:
     """The project's modules that serving needs, as a package folder of their own."""
-    for name, path in own_modules(_SERVING).items():
+    for name, path in own_modules(_SERVING.partition(":")[0]).items():
         parts = name.split(".")
         place = into.joinpath(*parts, "__init__.py") if path.name == "__init__.py" else into.joinpath(*parts)
         place = place.with_suffix(".py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vantage.core.errors import VantageError
@@ -53,6 +54,6 @@ def look_up(store: Store, uri: str) -> Found:
     )
 
 
-def _contents(name: str, aliases: dict[str, str]) -> str:
+def _contents(name: str, aliases: Mapping[str, object]) -> str:
     listed = ", ".join(f"@{alias} (version {version})" for alias, version in sorted(aliases.items()))
     return f"models:/{name} with {listed or 'no alias'}"
