@@ -6,7 +6,9 @@ from transformers import LlavaForConditionalGeneration
 
 from vantage.models.pocket import PocketShape, build
 
-SMALL = PocketShape(vision_width=32, vision_layers=2, vision_heads=2, vision_mlp=48, width=96, layers=2, heads=2, mlp=64)
+SMALL = PocketShape(
+    vision_width=32, vision_layers=2, vision_heads=2, vision_mlp=48, width=96, layers=2, heads=2, mlp=64
+)
 
 
 @pytest.fixture

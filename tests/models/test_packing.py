@@ -1,5 +1,5 @@
-"""Packing is an optimisation: it may change nothing. The oracle is the library's own forward pass, one question at a
-time, with neither packing nor a mask of ours."""
+"""Packing is an optimisation: it may change nothing. The oracle is the library's own forward pass, one
+question at a time, with neither packing nor a mask of ours."""
 
 from __future__ import annotations
 

@@ -30,7 +30,10 @@ def test_the_same_seed_gives_the_same_weights_and_torchs_own_generator_is_left_a
     assert torch.equal(torch.get_rng_state(), before)
     pairs = list(zip(a.state_dict().values(), b.state_dict().values(), strict=True))
     assert all(torch.equal(x, y) for x, y in pairs)
-    assert not torch.equal(a.model.language_model.layers[0].mlp.up_proj.weight, c.model.language_model.layers[0].mlp.up_proj.weight)
+    assert not torch.equal(
+        a.model.language_model.layers[0].mlp.up_proj.weight,
+        c.model.language_model.layers[0].mlp.up_proj.weight,
+    )
 
 
 def test_pixels_are_channels_first_between_minus_one_and_one() -> None:

@@ -63,7 +63,9 @@ def test_the_sum_is_taken_at_the_named_site(model: LlavaForConditionalGeneration
             expected = projector(hidden)
         else:
             hidden = tower(flat, output_hidden_states=True).hidden_states[-1]
-            expected = projector(hidden + embedding[0]) if site == "post_vit" else projector(hidden) + embedding[0]
+            expected = (
+                projector(hidden + embedding[0]) if site == "post_vit" else projector(hidden) + embedding[0]
+            )
     assert torch.allclose(found, expected.reshape(found.shape), atol=1e-5)
 
 

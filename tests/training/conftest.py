@@ -13,8 +13,14 @@ from vantage.models.pocket import PocketShape, build
 from vantage.models.tokens import answer_id, question_ids
 from vantage.training.samples import Samples, Situation
 
-SMALL = PocketShape(vision_width=32, vision_layers=1, vision_heads=2, vision_mlp=48, width=96, layers=1, heads=2, mlp=64)
-TEXTS = (("where is the red chair from me?", "back-left"), ("is there a blue box?", "no"), ("how many beds are there?", "two"))
+SMALL = PocketShape(
+    vision_width=32, vision_layers=1, vision_heads=2, vision_mlp=48, width=96, layers=1, heads=2, mlp=64
+)
+TEXTS = (
+    ("where is the red chair from me?", "back-left"),
+    ("is there a blue box?", "no"),
+    ("how many beds are there?", "two"),
+)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,9 @@ def test_arms_see_the_same_questions_about_the_same_pictures(samples: Samples, k
 def test_a_random_yaw_keeps_heights_and_distances_and_loses_directions(samples: Samples) -> None:
     plain, turned = at(samples, 1).xyz.numpy(), at(samples, 1, "random_yaw").xyz.numpy()
     assert np.allclose(plain[..., 2], turned[..., 2])
-    assert np.allclose(np.hypot(plain[..., 0], plain[..., 1]), np.hypot(turned[..., 0], turned[..., 1]), atol=1e-5)
+    assert np.allclose(
+        np.hypot(plain[..., 0], plain[..., 1]), np.hypot(turned[..., 0], turned[..., 1]), atol=1e-5
+    )
     angles = np.arctan2(turned[..., 1], turned[..., 0]) - np.arctan2(plain[..., 1], plain[..., 0])
     # One turn for all the views of a situation.
     assert np.allclose(np.exp(1j * angles), np.exp(1j * angles[:, :1, :1]), atol=1e-4)
@@ -68,7 +70,9 @@ def test_other_samples_coordinates_come_from_another_room_in_its_own_ego_frame(s
 
 def test_coordinates_are_those_of_the_ego_of_the_situation(samples: Samples) -> None:
     batch = at(samples, 0)
-    situation = next(s for s in samples.situations if s.views == tuple(dict.fromkeys(batch.frames[0].tolist())))
+    situation = next(
+        s for s in samples.situations if s.views == tuple(dict.fromkeys(batch.frames[0].tolist()))
+    )
     T_aligned_ego = np.linalg.inv(situation.T_ego_aligned)
     back = batch.xyz[0].numpy() @ T_aligned_ego[:3, :3].T + T_aligned_ego[:3, 3]
     assert np.allclose(back, samples.xyz_aligned[batch.frames[0].numpy()], atol=1e-4)

@@ -21,7 +21,7 @@ from vantage.training.samples import Samples
 from vantage.training.stage import finetune
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818 - a kill, not an error
     """A kill in the middle of training."""
 
 
@@ -63,7 +63,9 @@ def test_one_step_changes_the_projector_and_the_encoders_last_layer_and_nothing_
     plan = Plan(config(small_base, steps=1, weight_decay=0.0), arm_config, 0, "key")
     train(arm, samples, plan, tmp_path, Recorder())
     changed = {name for name, value in arm.state_dict().items() if not torch.equal(value, before[name])}
-    expected = {f"base.model.multi_modal_projector.linear_{k}.{part}" for k in (1, 2) for part in ("weight", "bias")}
+    expected = {
+        f"base.model.multi_modal_projector.linear_{k}.{part}" for k in (1, 2) for part in ("weight", "bias")
+    }
     if site != "none":
         # Behind a last layer of zeros nothing else has a gradient yet.
         expected |= {"encoder.mlp.4.weight", "encoder.mlp.4.bias", "encoder.null"}
@@ -121,7 +123,11 @@ def test_what_is_written_is_the_trained_part_and_what_it_fits(
     assert {name.split(".")[0] for name in tensors} == {"projector", "position_encoder"}
     assert sum(t.numel() for t in tensors.values()) == facts["trained_parameters"]
     described = json.loads((out / "config.json").read_text())
-    assert (described["site"], described["frame"], described["coordinates"]) == ("post_vit", "ego_level", "random_yaw")
+    assert (described["site"], described["frame"], described["coordinates"]) == (
+        "post_vit",
+        "ego_level",
+        "random_yaw",
+    )
     rows = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2]
     assert all(set(row) == {"step", "loss"} for row in rows)
@@ -136,9 +142,15 @@ def test_an_adapter_answers_only_on_its_own_base(
     use_samples()
     finetune(task(tmp_path, "embedding"), config(small_base, steps=3))
     vlm = PocketVLM.load(small_base, tmp_path / "out")
-    views = samples.images[:2], samples.xyz_aligned[:2].reshape(2, 8, 8, 3), samples.valid[:2].reshape(2, 8, 8)
+    views = (
+        samples.images[:2],
+        samples.xyz_aligned[:2].reshape(2, 8, 8, 3),
+        samples.valid[:2].reshape(2, 8, 8),
+    )
     assert len(vlm.answer(*views, ["is there a red chair?"] * 30)) == 30
-    shape = PocketShape(vision_width=32, vision_layers=1, vision_heads=2, vision_mlp=48, width=96, layers=1, heads=2, mlp=64)
+    shape = PocketShape(
+        vision_width=32, vision_layers=1, vision_heads=2, vision_mlp=48, width=96, layers=1, heads=2, mlp=64
+    )
     save_base(tmp_path / "other", build(shape, seed=9), shape, {})
     with pytest.raises(ContractError, match="another base"):
         PocketVLM.load(tmp_path / "other", tmp_path / "out")

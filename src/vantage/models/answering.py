@@ -103,7 +103,9 @@ def _check(images: np.ndarray, xyz_ego: np.ndarray, valid: np.ndarray) -> None:
         ("valid", valid, (views, GRID, GRID)),
     ):
         if array.shape != shape or views == 0:
-            raise ParameterError("the model cannot read these views", where=name, expected=shape, found=array.shape)
+            raise ParameterError(
+                "the model cannot read these views", where=name, expected=shape, found=array.shape
+            )
     if images.dtype != np.uint8 or valid.dtype != np.bool_:
         raise ParameterError(
             "the model cannot read these views", where="images, valid", expected="uint8, bool",

@@ -31,7 +31,9 @@ _TIED = "lm_head.weight"
 _PROJECTOR, _ENCODER = "projector.", "position_encoder."
 
 
-def save_base(folder: Path, model: LlavaForConditionalGeneration, shape: PocketShape, recipe: dict[str, Any]) -> None:
+def save_base(
+    folder: Path, model: LlavaForConditionalGeneration, shape: PocketShape, recipe: dict[str, Any]
+) -> None:
     """Write weights (half precision) and `recipe.json`, which holds their digest."""
     state = {k: v.to(torch.float16).contiguous() for k, v in model.state_dict().items() if k != _TIED}
     weights = save(state)
@@ -59,7 +61,8 @@ def load_base(folder: Path | None = None) -> LlavaForConditionalGeneration:
     if digest_bytes(weights) != recipe["weights_sha256"]:
         raise ContractError(
             "the base's weights are not those its recipe describes", where=folder / WEIGHTS_FILE,
-            expected=recipe["weights_sha256"], found=digest_bytes(weights), hint="rebuild the base: make base",
+            expected=recipe["weights_sha256"], found=digest_bytes(weights),
+            hint="rebuild the base: make base",
         )  # fmt: skip
     _require_vocabulary(recipe["vocabulary_sha256"], folder)
     model = build(PocketShape(**recipe["shape"]))
@@ -68,7 +71,8 @@ def load_base(folder: Path | None = None) -> LlavaForConditionalGeneration:
     if set(missing) - {_TIED} or unexpected:
         raise ContractError(
             "the base's weights do not fit the model", where=folder / WEIGHTS_FILE,
-            expected=", ".join(sorted(missing)) or "no more", found=", ".join(sorted(unexpected)) or "no more",
+            expected=", ".join(sorted(missing)) or "no more",
+            found=", ".join(sorted(unexpected)) or "no more",
         )  # fmt: skip
     model.requires_grad_(False)
     return model.eval()
@@ -76,7 +80,9 @@ def load_base(folder: Path | None = None) -> LlavaForConditionalGeneration:
 
 def base_digest(folder: Path | None = None) -> str:
     """Digest of the base's weights, as its recipe states it."""
-    recipe = _read_json((SHIPPED_BASE if folder is None else folder) / RECIPE_FILE, "rebuild the base: make base")
+    recipe = _read_json(
+        (SHIPPED_BASE if folder is None else folder) / RECIPE_FILE, "rebuild the base: make base"
+    )
     return str(recipe["weights_sha256"])
 
 
@@ -95,7 +101,9 @@ class AdapterConfig:
     coordinates: str = "true"
 
 
-def adapter_state(model: LlavaForConditionalGeneration, encoder: PositionEncoder3D | None) -> dict[str, Tensor]:
+def adapter_state(
+    model: LlavaForConditionalGeneration, encoder: PositionEncoder3D | None
+) -> dict[str, Tensor]:
     """The trained tensors alone: the projector's and, if there is one, the encoder's."""
     state = {_PROJECTOR + k: v for k, v in model.model.multi_modal_projector.state_dict().items()}
     if encoder is not None:
@@ -106,7 +114,12 @@ def adapter_state(model: LlavaForConditionalGeneration, encoder: PositionEncoder
 def save_adapter(folder: Path, state: Mapping[str, Tensor], config: AdapterConfig) -> None:
     """Write an adapter's weights and `config.json`."""
     atomic.write_bytes(folder / WEIGHTS_FILE, save(dict(state)))
-    described = {"record": "adapter", "version": 1, **asdict(config), "vocabulary_sha256": vocabulary_digest()}
+    described = {
+        "record": "adapter",
+        "version": 1,
+        **asdict(config),
+        "vocabulary_sha256": vocabulary_digest(),
+    }
     atomic.write_json(folder / CONFIG_FILE, described)
 
 

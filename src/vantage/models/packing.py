@@ -1,8 +1,9 @@
 """Many questions on one set of views.
 
-The prefix (view tokens) is computed once; every question is a slot of words behind it that sees the prefix and
-itself only, and whose positions restart right after the prefix. Each answer then equals what the model gives for
-that question alone, at a fraction of the cost.
+The prefix (view tokens) is computed once; every question is a slot of words behind it that sees the
+prefix and
+itself only, and whose positions restart right after the prefix. Each answer then equals what the model
+gives for that question alone, at a fraction of the cost.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ class PocketShape:
 
 
 def build(shape: PocketShape = PocketShape(), seed: int = 0) -> LlavaForConditionalGeneration:
-    """A fresh model: fixed word vectors, everything else drawn from `seed` without touching torch's global state.
+    """A fresh model: fixed word vectors, everything else drawn from `seed` without touching torch's
+    global state.
 
     The word vectors are orthonormal and are never trained: a patch can then carry several words as their sum
     (a colour, a class, a quadrant) and each can be read back exactly, and the stages of the base can be
@@ -79,14 +80,15 @@ def build(shape: PocketShape = PocketShape(), seed: int = 0) -> LlavaForConditio
         _initialise(model)
     # On sequences this short the plain attention trains a third faster on a CPU than the fused kernel.
     model.set_attn_implementation("eager")
-    # The base class leaves the model in training mode; there is no dropout, so `eval` changes nothing but is honest.
+    # The base class leaves the model in training mode; there is no dropout, so `eval` changes nothing but
+    # is honest.
     return model.eval()
 
 
 @torch.no_grad()
 def _initialise(model: LlavaForConditionalGeneration) -> None:
-    """Wider weights than the library's 0.02, and keys equal to queries: attention starts by matching like with
-    like, without which the look-up circuits take far longer to appear."""
+    """Wider weights than the library's 0.02, and keys equal to queries: attention starts by matching like
+    with like, without which the look-up circuits take far longer to appear."""
     decoder = model.model.language_model
     for name, parameter in decoder.named_parameters():
         if parameter.ndim == 2 and "embed_tokens" not in name:

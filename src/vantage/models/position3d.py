@@ -1,9 +1,10 @@
 """3D position embedding of patches, and the three sites where it can enter a vision-language model.
 
-Sites: `pre_vit`, summed with the tower's 2D position embedding before block 0 (the site published for the KIST
+Sites: `pre_vit`, summed with the tower's 2D position embedding before block 0 (the site published for the
+KIST
 multi-view model); `post_vit`, after the tower and before the projector (LLaVA-3D's); `post_projector`, on the
-decoder's visual tokens (Video-3D-LLM's). The last layer starts at zero, so that the model with a fresh encoder is
-bit for bit the model without one.
+decoder's visual tokens (Video-3D-LLM's). The last layer starts at zero, so that the model with a fresh
+encoder is bit for bit the model without one.
 """
 
 from __future__ import annotations
@@ -26,18 +27,24 @@ PERIODS_M = (16.0, 8.0, 4.0, 2.0, 1.0)
 class PositionEncoder3D(nn.Module):
     """Coordinates in ego metres -> vector of the site's width.
 
-    xyz / 3 and its sines and cosines at periods of 16 to 1 m go through a small MLP; a patch without valid depth
-    gets a learned vector instead, zero at the start. Runs in float32 whatever the model runs in: a sinusoid in
-    bfloat16 is off by more than its own amplitude.
+    xyz / 3 and its sines and cosines at periods of 16 to 1 m go through a small MLP; a patch without
+    valid depth
+    gets a learned vector instead, zero at the start. Runs in float32 whatever the model runs in: a
+    sinusoid in bfloat16 is off by more than its own amplitude.
     """
 
     def __init__(self, width: int, hidden: int = 128) -> None:
         super().__init__()
         frequencies = torch.tensor([2.0 * torch.pi / period for period in PERIODS_M])
+        self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)
         inputs = 3 + 3 * 2 * len(PERIODS_M)
         self.mlp = nn.Sequential(
-            nn.Linear(inputs, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, width)
+            nn.Linear(inputs, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, width),
         )
         self.null = nn.Parameter(torch.zeros(width))
         last = self.mlp[-1]
@@ -84,8 +91,10 @@ def inject(
         calls += 1
         if tokens.shape != flat.shape:
             raise VantageError(
-                "coordinates do not fit the views", where=f"3D position embedding, {site}",
-                expected=str(tuple(tokens.shape)), found=str(tuple(flat.shape)),
+                "coordinates do not fit the views",
+                where=f"3D position embedding, {site}",
+                expected=str(tuple(tokens.shape)),
+                found=str(tuple(flat.shape)),
                 hint="give one 8x8 grid of coordinates for every view",
             )
         return tokens + flat.to(tokens.dtype)
@@ -96,7 +105,9 @@ def inject(
     finally:
         handle.remove()
     if calls != 1:
-        raise VantageError("the 3D position embedding was not used exactly once", expected="1", found=str(calls))
+        raise VantageError(
+            "the 3D position embedding was not used exactly once", expected="1", found=str(calls)
+        )
 
 
 def _hook(model: LlavaForConditionalGeneration, site: Site, add: Any) -> Any:
@@ -104,7 +115,9 @@ def _hook(model: LlavaForConditionalGeneration, site: Site, add: Any) -> Any:
     if site == "pre_vit":
         return inner.vision_tower.embeddings.register_forward_hook(lambda _m, _i, output: add(output))
     if site == "post_vit":
-        return inner.multi_modal_projector.register_forward_pre_hook(lambda _m, args: (add(args[0]), *args[1:]))
+        return inner.multi_modal_projector.register_forward_pre_hook(
+            lambda _m, args: (add(args[0]), *args[1:])
+        )
     if site == "post_projector":
         return inner.multi_modal_projector.register_forward_hook(lambda _m, _i, output: add(output))
     raise VantageError("unknown site", expected="pre_vit, post_vit or post_projector", found=site)

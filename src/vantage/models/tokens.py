@@ -16,7 +16,8 @@ VOCABULARY_SIZE = len(words.VOCABULARY)
 
 @lru_cache(maxsize=65536)
 def question_ids(text: str) -> tuple[int, ...]:
-    """Token ids of a question, the answer cue at the end; `UnknownWord` names words outside the vocabulary."""
+    """Token ids of a question, the answer cue at the end; `UnknownWord` names words outside the
+    vocabulary."""
     return (*(words.WORD_IDS[word] for word in words.tokenize(text)), ANSWER_ID)
 
 
@@ -26,5 +27,6 @@ def answer_id(word: str) -> int:
 
 
 def vocabulary_digest() -> str:
-    """Digest of the vocabulary in order; stored with every model, since it gives the token ids their meaning."""
+    """Digest of the vocabulary in order; stored with every model, since it gives the token ids their
+    meaning."""
     return digest_json(list(words.VOCABULARY))

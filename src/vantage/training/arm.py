@@ -69,7 +69,9 @@ class Arm(nn.Module):
         with inject(self.base, self.site or "post_vit", embedding):
             if self._features is None:
                 images = pixels(self._pixels[batch.frames.flatten().numpy()]).to(device)
-                tokens = torch.stack(list(self.base.model.get_image_features(pixel_values=images).pooler_output))
+                tokens = torch.stack(
+                    list(self.base.model.get_image_features(pixel_values=images).pooler_output)
+                )
             else:
                 features = self._features[batch.frames.flatten().to(device)]
                 tokens = self.base.model.multi_modal_projector(features)

@@ -21,7 +21,8 @@ from vantage.training.samples import Samples, Situation, view_points
 @dataclass(frozen=True)
 class Batch:
     """Situations with their questions. `frames` are rows of the samples' frame arrays; `xyz` metres in each
-    situation's `ego_level` (or what the control makes of it); `answer` token ids in the order of the questions."""
+    situation's `ego_level` (or what the control makes of it); `answer` token ids in the order of the
+    questions."""
 
     frames: Int64[Tensor, "b v"]
     xyz: Float32[Tensor, "b v 64 3"]

@@ -80,5 +80,7 @@ class FinetuneConfig:
     def arm(self, name: str) -> ArmConfig:
         """The arm of that name; `ParameterError` with the names there are."""
         if name not in self.arms:
-            raise ParameterError("no such arm", where="finetune.arms", expected=", ".join(self.arms), found=name)
+            raise ParameterError(
+                "no such arm", where="finetune.arms", expected=", ".join(self.arms), found=name
+            )
         return self.arms[name]

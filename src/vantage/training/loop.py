@@ -27,7 +27,8 @@ CHECKPOINT_FILE = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides a run's bytes besides the samples. `key` is the digest under which it resumes."""
+    """Everything that decides a run's bytes besides the samples. `key` is the digest under which it
+    resumes."""
 
     config: FinetuneConfig
     arm: ArmConfig
@@ -45,7 +46,7 @@ def use_bf16(precision: Literal["auto", "bf16", "fp32"]) -> bool:
     if precision != "auto":
         return precision == "bf16"
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 

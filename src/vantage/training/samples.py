@@ -53,7 +53,10 @@ class Samples:
 
     def digest(self) -> str:
         """Digest of everything a training run sees; a checkpoint is only taken up on the same samples."""
-        arrays = [digest_bytes(np.ascontiguousarray(a).tobytes()) for a in (self.images, self.xyz_aligned, self.valid)]
+        arrays = [
+            digest_bytes(np.ascontiguousarray(a).tobytes())
+            for a in (self.images, self.xyz_aligned, self.valid)
+        ]
         rows = [(s.room, s.views, s.T_ego_aligned.tolist(), s.questions) for s in self.situations]
         return digest_json([arrays, rows])
 
@@ -81,14 +84,17 @@ def load_samples(
         questions = read_questions(inputs["synthesize"] / scan)
         questions = [q for q in questions if q.split == "train" and q.family in families]
         if questions:
-            rows = _read_frames(inputs, scan, sorted({v for q in questions for v in q.views}), frames, xyz, valid)
+            rows = _read_frames(
+                inputs, scan, sorted({v for q in questions for v in q.views}), frames, xyz, valid
+            )
             room = rooms.setdefault(questions[0].room_id, len(rooms))
             situations += _situations(questions, rows, room)
         tell(done + 1, len(scans))
     if not situations:
         raise ContractError(
             "there is nothing to train on", where=inputs["synthesize"],
-            expected="training questions of the families " + ", ".join(families), found=f"{len(scans)} scans, none",
+            expected="training questions of the families " + ", ".join(families),
+            found=f"{len(scans)} scans, none",
             hint="lower synthesize.held_out_share, add rooms, or name other finetune.families",
         )  # fmt: skip
     return Samples(np.stack(frames), np.concatenate(xyz), np.concatenate(valid), tuple(situations))
@@ -115,11 +121,12 @@ def _read_frames(
     if missing := [f for f in frame_ids if f not in known or f not in patch_row]:
         raise ContractError(
             "a question shows a frame that was not kept", where=inputs["synthesize"] / scan,
-            expected="kept frames with patches", found=f"frame {missing[0]}", hint="run lift and synthesize again",
+            expected="kept frames with patches", found=f"frame {missing[0]}",
+            hint="run lift and synthesize again",
         )  # fmt: skip
     rows = {frame_id: len(frames) + k for k, frame_id in enumerate(frame_ids)}
-    for frame_id in frame_ids:
-        frames.append(model_image(read_color(inputs["download"] / scan, meta, known[frame_id])))
+    raw = inputs["download"] / scan
+    frames += [model_image(read_color(raw, meta, known[frame_id])) for frame_id in frame_ids]
     picked = [patch_row[frame_id] for frame_id in frame_ids]
     xyz.append(patches.xyz_aligned[picked].reshape(len(picked), PATCHES, 3))
     valid.append(patches.valid[picked].reshape(len(picked), PATCHES))

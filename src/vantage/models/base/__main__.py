@@ -1,7 +1,7 @@
 """Rebuild the pocket base: `python -m vantage.models.base [--out FOLDER] [--work FOLDER]` (`make base`).
 
-Stages `text` and `align` run side by side, one core each, then `base`. A stage that finished is kept in the work
-folder under the digest of the recipe, so that an interrupted build goes on.
+Stages `text` and `align` run side by side, one core each, then `base`. A stage that finished is kept in
+the work folder under the digest of the recipe, so that an interrupted build goes on.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ from vantage.models.checkpoint import SHIPPED_BASE
 
 def main() -> None:
     """Build and write the base."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=SHIPPED_BASE, help="where the base goes")
-    parser.add_argument("--work", type=Path, default=Path(".vantage/base"), help="finished stages are kept here")
+    parser.add_argument(
+        "--work", type=Path, default=Path(".vantage/base"), help="finished stages are kept here"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=("text", "align"), help="run one stage and stop")
     arguments = parser.parse_args()

@@ -62,13 +62,17 @@ def align_loss(model: LlavaForConditionalGeneration, batch: PatchBatch) -> Tenso
     target = table[label] + table[tint] + table[torch.from_numpy(SIDE_WORDS)]
     distance = (tokens - target).square().sum(-1)
     scores = _SHARPNESS * tokens @ table[_CLASS_IDS].T
-    surprise = nn.functional.cross_entropy(scores.flatten(0, 1), _CLASS_ROW[label].flatten(), reduction="none")
+    surprise = nn.functional.cross_entropy(
+        scores.flatten(0, 1), _CLASS_ROW[label].flatten(), reduction="none"
+    )
     weight = torch.where(tint > 0, 3.0, 1.0)
-    return ((distance + surprise.reshape(distance.shape)) * weight).sum() / weight.sum()
+    loss: Tensor = ((distance + surprise.reshape(distance.shape)) * weight).sum() / weight.sum()
+    return loss
 
 
 def patch_accuracy(model: LlavaForConditionalGeneration, batch: PatchBatch) -> dict[str, float]:
-    """Shares of object patches with the right colour and class word, and of all patches with the right side."""
+    """Shares of object patches with the right colour and class word, and of all patches with the right
+    side."""
     with torch.no_grad():
         tokens = patch_tokens(model, batch.images).float()
         score = tokens @ model.model.language_model.embed_tokens.weight.T
@@ -76,7 +80,9 @@ def patch_accuracy(model: LlavaForConditionalGeneration, batch: PatchBatch) -> d
     item = tint > 0
     colors, classes = torch.unique(tint[item]), torch.unique(label)
     sides = torch.tensor([WORD_IDS[side] for side in SIDES])
-    best = {name: ids[score[..., ids].argmax(-1)] for name, ids in (("c", colors), ("k", classes), ("s", sides))}
+    best = {
+        name: ids[score[..., ids].argmax(-1)] for name, ids in (("c", colors), ("k", classes), ("s", sides))
+    }
     return {
         "patch_color": float((best["c"] == tint)[item].float().mean()),
         "patch_class": float((best["k"] == label)[item].float().mean()),

@@ -34,10 +34,14 @@ def run_part(name: str, recipe: BaseRecipe, work: Path, progress: Progress) -> N
     unseen = recipe.seed + stages.TEST_SEED
     scores: Scores
     if name == "text":
-        stages.train_text(model, stages.symbolic(recipe, recipe.seed, recipe.text_scenes, progress), recipe, progress)
+        stages.train_text(
+            model, stages.symbolic(recipe, recipe.seed, recipe.text_scenes, progress), recipe, progress
+        )
         scores = stages.test_text(model, stages.symbolic(recipe, unseen, 400, progress))
     else:
-        stages.train_align(model, stages.rendered(recipe, recipe.seed, recipe.rooms, progress), recipe, progress)
+        stages.train_align(
+            model, stages.rendered(recipe, recipe.seed, recipe.rooms, progress), recipe, progress
+        )
         scores = stages.test_align(model, stages.rendered(recipe, unseen, recipe.test_rooms, progress))
     progress.say(str(scores))
     require(name, scores, recipe)
@@ -95,5 +99,7 @@ def _path(name: str, recipe: BaseRecipe, work: Path) -> Path:
 
 def _save(model: LlavaForConditionalGeneration, path: Path, note: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    state: dict[str, Tensor] = {k: v.contiguous() for k, v in model.state_dict().items() if k != "lm_head.weight"}
+    state: dict[str, Tensor] = {
+        k: v.contiguous() for k, v in model.state_dict().items() if k != "lm_head.weight"
+    }
     save_file(state, path, metadata=note)

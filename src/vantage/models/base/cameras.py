@@ -13,14 +13,16 @@ from vantage.geometry.transforms import R_FLU_RDF, compose
 from vantage.scans.generated.room import Rectangle, Room, overlaps_any
 
 HALF_WIDTH = math.tan(math.radians(37.5))
-"""Half the image's width at one metre: a horizontal field of view of 75 degrees, and 4:3 squashed to a square."""
+"""Half the image's width at one metre: a horizontal field of view of 75 degrees, and 4:3 squashed to a
+square."""
 MODEL_CAMERA = Pinhole(64, 64, 32 / HALF_WIDTH, 32 / (0.75 * HALF_WIDTH), 31.5, 31.5)
 
 
 def random_cameras(room: Room, rng: np.random.Generator, n: int) -> list[Float64[np.ndarray, "4 4"]]:
     """`n` poses `T_aligned_cam` in the free space of `room`: height 1.2 to 1.7 m, pitch down 0.2 to 0.45 rad.
 
-    Two thirds look across the room (within 60 degrees of its middle), the rest anywhere, as a hand-held scan does.
+    Two thirds look across the room (within 60 degrees of its middle), the rest anywhere, as a hand-held
+    scan does.
     """
     blocked = [item.footprint.grown(0.15) for item in room.items if item.bottom < 1.0]
     poses = []

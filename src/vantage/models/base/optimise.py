@@ -39,7 +39,7 @@ def optimise(
             group["lr"] = lr * schedule(step, steps, warm_up)
         loss = loss_of(step)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(chosen, 1.0)
         optimiser.step()
         recent += (float(loss.detach()) - recent) / min(step + 1, 50)
@@ -56,7 +56,9 @@ class Tally:
         self.right = torch.zeros(len(names))
         self.asked = torch.zeros(len(names))
 
-    def add(self, logits: Float[Tensor, "n v"], answer: Int64[Tensor, "n"], family: Int64[Tensor, "n"]) -> None:
+    def add(
+        self, logits: Float[Tensor, "n v"], answer: Int64[Tensor, "n"], family: Int64[Tensor, "n"]
+    ) -> None:
         """Count a batch."""
         right = (logits.argmax(-1) == answer).float()
         self.right += torch.bincount(family, right, len(self.names)).float()

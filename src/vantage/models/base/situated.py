@@ -23,7 +23,8 @@ from vantage.questions.scene import Scene, Seen
 
 SEEN_PIXELS = 12
 UNSEEN_FREE = ("distance", "nearest")
-"""Families that pictures without coordinates are never asked in the base; direction only of what view 1 shows."""
+"""Families that pictures without coordinates are never asked in the base; direction only of what view 1
+shows."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,10 @@ class RenderedScenes:
     ) -> ImageBatch:
         """A batch of situations; without `geometry`, only what pictures alone can tell is asked."""
         asked_of = families if geometry else [name for name in families if name not in UNSEEN_FREE]
-        images, points, questions, kept = [], [], [], []
+        images: list[UInt8[np.ndarray, "v 64 64 3"]] = []
+        points: list[Float32[np.ndarray, "v 64 3"]] = []
+        questions: list[list[tuple[int, ...]]] = []
+        kept: list[Candidate] = []
         while len(images) < size:
             row = int(rng.integers(len(self.scenes)))
             views = self.views(row, int(rng.integers(self.rooms.color.shape[1])))

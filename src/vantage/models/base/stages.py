@@ -29,7 +29,9 @@ TEST_SEED = 1_000_003
 """Added to the recipe's seed for rooms that are never trained on."""
 
 
-def in_chunks(make: Callable[[int, int], Any], total: int, chunk: int, tell: Callable[[int, int], None]) -> Any:
+def in_chunks(
+    make: Callable[[int, int], Any], total: int, chunk: int, tell: Callable[[int, int], None]
+) -> Any:
     """`make(first, count)` over `total` items on all cores, put together along the first axis."""
     jobs = [(first, min(chunk, total - first)) for first in range(0, total, chunk)]
     parts = []
@@ -123,7 +125,8 @@ def train_base(
     recipe: BaseRecipe,
     progress: Progress,
 ) -> None:
-    """Train all but the word vectors on questions about pictures, some steps on symbolic scenes lest they fade."""
+    """Train all but the word vectors on questions about pictures, some steps on symbolic scenes lest they
+    fade."""
     rng = make_rng(recipe.seed, "base")
     model.requires_grad_(True)
     model.model.language_model.embed_tokens.requires_grad_(False)
@@ -144,7 +147,9 @@ def train_base(
     optimise(model.parameters(), loss_of, steps=recipe.base_steps, lr=recipe.base_lr, progress=progress)
 
 
-def test_images(model: LlavaForConditionalGeneration, scenes: RenderedScenes, situations: int = 160) -> Scores:
+def test_images(
+    model: LlavaForConditionalGeneration, scenes: RenderedScenes, situations: int = 160
+) -> Scores:
     """Percent right by family from pictures alone, on rooms never trained on (direction: seen in view 1)."""
     tally, rng = Tally(FAMILIES), make_rng(TEST_SEED, "test images")
     with torch.no_grad():

@@ -1,7 +1,9 @@
 """Scenes as words: what four views of a room would tell if every patch named what it shows.
 
-A token of a scene stands at a patch position and is the sum of the word vectors of a colour, a class and a side
-of the image; in most scenes also of a quadrant and a distance as seen from the ego. Questions and answers come from
+A token of a scene stands at a patch position and is the sum of the word vectors of a colour, a class and
+a side
+of the image; in most scenes also of a quadrant and a distance as seen from the ego. Questions and answers
+come from
 the question families themselves. This is where the decoder learns its circuits: look an attribute of a named
 object up, compare two. An occluder is not modelled: a box inside the view counts as seen.
 """
@@ -38,7 +40,8 @@ _LATTICE = np.stack(np.meshgrid(*[[-0.8, 0.0, 0.8]] * 3, indexing="ij"), axis=-1
 
 @dataclass(frozen=True)
 class TokenRow:
-    """What one token says: word ids (0 where it says nothing) and how far its distance leans to the next word."""
+    """What one token says: word ids (0 where it says nothing) and how far its distance leans to the next
+    word."""
 
     position: int
     color: int
@@ -52,9 +55,9 @@ class TokenRow:
 
 @dataclass(frozen=True)
 class SymbolicScenes:
-    """Scenes in arrays. `words` (s, t, 6): colour, class, side, quadrant, lower and upper distance word; `lean`:
-    weight of the upper one; `position` -1 where a scene has fewer tokens. `questions` are zero-padded token ids,
-    `answer` 0 where a scene has fewer; `family` indexes the names given to `sample_scenes`."""
+    """Scenes in arrays. `words` (s, t, 6): colour, class, side, quadrant, lower and upper distance word;
+    `lean`: weight of the upper one; `position` -1 where a scene has fewer tokens. `questions` are zero-padded
+    token ids, `answer` 0 where a scene has fewer; `family` indexes the names given to `sample_scenes`."""
 
     position: Int64[np.ndarray, "s t"]
     words: Int64[np.ndarray, "s t 6"]
@@ -127,9 +130,7 @@ def _tokens(
                 place = geometry_words(apply(T_ego_aligned, points[pick]))
                 side = WORD_IDS[SIDES[0 if column < GRID // 2 else 1]]
                 position = view * PATCHES + line * GRID + column
-                rows[position] = TokenRow(
-                    position, WORD_IDS[item.color], WORD_IDS[item.label], side, *place
-                )
+                rows[position] = TokenRow(position, WORD_IDS[item.color], WORD_IDS[item.label], side, *place)
     reach = np.array([room.width / 2, room.depth / 2, 0.0])
     for position in rng.choice(VIEWS * PATCHES, 20, replace=False).tolist():
         if position not in rows:
@@ -163,7 +164,13 @@ def sample_scenes(
 
 
 def _fill(
-    out: SymbolicScenes, row: int, seed: int, number: int, families: Sequence[str], per_scene: int, cameras: int
+    out: SymbolicScenes,
+    row: int,
+    seed: int,
+    number: int,
+    families: Sequence[str],
+    per_scene: int,
+    cameras: int,
 ) -> None:
     rng = make_rng(seed, "symbolic scene", number)
     room = sample_room(seed, f"text{number}")

@@ -17,7 +17,8 @@ from vantage.models.pocket import PATCHES, VIEWS
 from vantage.questions.words import COLORS, WORD_IDS
 
 GEOMETRIC = ("direction", "distance", "nearest")
-"""Families that need quadrant and distance words (an object in view 1 has its direction from the image alone)."""
+"""Families that need quadrant and distance words (an object in view 1 has its direction from the image
+alone)."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def text_batch(
     plain_share: float = 0.2,
     most: int = 24,
 ) -> TextBatch:
-    """Draw a batch: colours are permuted anew for each scene, `plain_share` of the scenes have no geometry words
-    and are then asked nothing that needs them."""
+    """Draw a batch: colours are permuted anew for each scene, `plain_share` of the scenes have no
+    geometry words and are then asked nothing that needs them."""
     geometric = np.array([name in GEOMETRIC for name in families])
     longest = int((scenes.position[rows] >= 0).sum(1).max())
     swap = np.stack([_swap_colors(rng) for _ in rows])
@@ -58,7 +59,9 @@ def text_batch(
     prefix = (table[torch.from_numpy(words)] * torch.from_numpy(weight)[..., None]).sum(-2)
     position = scenes.position[rows, :longest]
     family, first = scenes.family[rows], scenes.first_only[rows]
-    ask = (family >= 0) & ~(plain[:, None] & geometric[family] & ~(first & (family == families.index("direction"))))
+    ask = (family >= 0) & ~(
+        plain[:, None] & geometric[family] & ~(first & (family == families.index("direction")))
+    )
     questions, chosen = [], np.zeros_like(ask)
     for b in range(len(rows)):
         picks = np.flatnonzero(ask[b])
@@ -78,7 +81,8 @@ def text_batch(
 
 
 def text_logits(model: LlavaForConditionalGeneration, batch: TextBatch) -> Tensor:
-    """Logits of every question of the batch, in order; questions stand where they do behind four real views."""
+    """Logits of every question of the batch, in order; questions stand where they do behind four real
+    views."""
     return answer_logits(
         model, batch.prefix, pack(batch.questions), batch.positions, batch.valid, restart=VIEWS * PATCHES
     )
