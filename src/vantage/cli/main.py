@@ -75,7 +75,7 @@ def params(
 def ask(
     model: Annotated[str, typer.Argument(metavar="MODEL_URI", help="For instance models:/vantage@champion.")],
     question: Annotated[str, typer.Argument(help="In the words of the model's vocabulary.")],
-    scan: Annotated[Path, typer.Option(help="A folder of the extract stage, or a raw scan.")],
+    scan: Annotated[Path, typer.Option(help="A raw scan: ScanNet's files, or its extracted layout.")],
     frame: Annotated[int | None, typer.Option(help="The frame that is the ego view.")] = None,
     pose: Annotated[Path | None, typer.Option(help="A file with a 4x4 ego pose instead.")] = None,
     workspace: WorkspaceOption = None,
