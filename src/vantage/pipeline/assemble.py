@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from vantage.core import atomic
-from vantage.core.errors import ContractError
+from vantage.core.errors import ContractError, VantageError
 from vantage.core.tasks import Facts, Task
 from vantage.pipeline import link, provenance
 from vantage.pipeline.outputs import Output, Verifier, describe_output
 from vantage.pipeline.params import Params, plain
 from vantage.pipeline.plan import Plan
 from vantage.pipeline.pool import Died, Pool
+from vantage.pipeline.process import process
 from vantage.pipeline.store import Manifest, intact
 from vantage.pipeline.watch import Watcher
-from vantage.pipeline.worker import Failed, Finished, Job, Remark
+from vantage.pipeline.worker import Job
 from vantage.pipeline.workspace import Workspace
 from vantage.records.index import IndexRow, write_index
 
@@ -96,22 +97,11 @@ def _finish(
         may_set_aside=False,
         rows=tuple(rows),
     )
-    facts: Facts = {}
-    for _, message in pool.run([job]):
-        if isinstance(message, Failed):
-            if message.trace:
-                message.error.add_note(message.trace)
-            raise message.error
-        if isinstance(message, Died):
-            raise ContractError(
-                f"the finishing step of stage {plan.stage.name} crashed", found=message.reason
-            )
-        if isinstance(message, Remark):
-            watcher.say(f"{plan.stage.name}: {message.text}")
-        if isinstance(message, Finished):
-            facts = message.facts
+    result = process(pool, [job], watcher)[plan.stage.name]
+    if isinstance(result, Died):
+        raise VantageError(f"the finishing step of stage {plan.stage.name} crashed", found=result.reason)
     shutil.rmtree(work, ignore_errors=True)
-    return facts
+    return result.facts
 
 
 def _record(

@@ -14,7 +14,7 @@ from vantage.core.hashing import digest_json
 from vantage.core.names import load
 from vantage.pipeline.code import code_hash
 from vantage.pipeline.contracts import contract_of
-from vantage.pipeline.graph import Pipeline, Stage
+from vantage.pipeline.graph import Pipeline, Stage, Unit
 from vantage.pipeline.outputs import Output, read_output
 from vantage.pipeline.params import Params, plain
 from vantage.pipeline.stages import StageBody, Table
@@ -78,43 +78,94 @@ def make_plan(workspace: Workspace, pipeline: Pipeline, name: str, params: Param
         raise ParameterError(
             f"stage {name!r} has no body", where="dvc.yaml", expected=f"one of {', '.join(table)}"
         )
-    body, config = table[name], params.section(name)
-    upstream = {u: read_output(workspace, pipeline.stage(u)) for u in stage.upstream}
-    names = _list_items(pipeline, stage, body, config, params.seed, upstream)
-    code = code_hash([*body.modules(), contract_of(stage).partition(":")[0]])
-    items = tuple(_item(pipeline, stage, body, config, params.seed, upstream, code, item) for item in names)
-    return Plan(stage, body, config, code, items, upstream, Store(workspace.store / name))
+    body = table[name]
+    maker = _Maker(
+        units={other: pipeline.stage(other).unit for other in stage.upstream},
+        stage=stage,
+        body=body,
+        config=params.section(name),
+        seed=params.seed,
+        upstream={other: read_output(workspace, pipeline.stage(other)) for other in stage.upstream},
+        code=code_hash([*body.modules(), contract_of(stage).partition(":")[0]]),
+    )
+    return Plan(
+        stage=stage,
+        body=body,
+        config=maker.config,
+        code=maker.code,
+        items=tuple(maker.item(item) for item in maker.names()),
+        upstream=maker.upstream,
+        store=Store(workspace.store / name),
+    )
 
 
-def _list_items(
-    pipeline: Pipeline,
-    stage: Stage,
-    body: StageBody,
-    config: Any,
-    seed: int,
-    upstream: Mapping[str, Output],
-) -> list[str]:
-    if stage.unit == "run":
-        return [stage.name]
-    alike = [upstream[u] for u in stage.upstream if pipeline.stage(u).unit == stage.unit]
-    common = sorted(set.intersection(*(set(output.done) for output in alike))) if alike else []
-    if body.items is not None:
-        listed = load(body.items)(config, common if alike else seed)
-    elif body.per_item is not None:
-        listed = list(getattr(config, body.per_item))
-    else:
-        listed = common
-    names = sorted(listed)
-    if not names:
-        raise ContractError(
-            f"stage {stage.name} has nothing to do",
-            where=", ".join(str(output.folder) for output in alike)
-            or f"section {stage.name} of the parameters",
-            expected=f"at least one {stage.unit}",
-            found="none",
-        )
-    _check_names(stage, names)
-    return names
+@dataclass(frozen=True)
+class _Maker:
+    """Everything that items and keys follow from."""
+
+    units: Mapping[str, Unit]
+    stage: Stage
+    body: StageBody
+    config: Any
+    seed: int
+    upstream: Mapping[str, Output]
+    code: str
+
+    def names(self) -> list[str]:
+        """The stage's items, sorted."""
+        stage, body = self.stage, self.body
+        if stage.unit == "run":
+            return [stage.name]
+        alike = [output for other, output in self.upstream.items() if self.units[other] == stage.unit]
+        common = sorted(set.intersection(*(set(output.done) for output in alike))) if alike else []
+        if body.items is not None:
+            listed = load(body.items)(self.config, common if alike else self.seed)
+        elif body.per_item is not None:
+            listed = list(getattr(self.config, body.per_item))
+        else:
+            listed = common
+        if not listed:
+            where = ", ".join(str(output.folder) for output in alike)
+            raise ContractError(
+                f"stage {stage.name} has nothing to do",
+                where=where or f"section {stage.name} of the parameters",
+                expected=f"at least one {stage.unit}",
+                found="none",
+            )
+        _check_names(stage, listed)
+        return sorted(listed)
+
+    def item(self, name: str) -> Item:
+        """An item with its key and inputs."""
+        seen = _narrowed(self.config, self.body, name)
+        section = plain(seen)
+        for listing in self.body.listing:
+            section = _without(section, listing.split("."))
+        key = {
+            "format": FORMAT,
+            "stage": self.stage.name,
+            "item": name,
+            "code": self.code,
+            "params": section,
+            "seed": self.seed,
+            "inputs": {other: self._input_digest(other, name) for other in self.upstream},
+            "outside": _outside(self.body, self.config, name),
+        }
+        inputs = {
+            other: output.folder / name if self._is_own(other) else output.folder
+            for other, output in self.upstream.items()
+        }
+        return Item(name, digest_json(key), seen, inputs)
+
+    def _is_own(self, other: str) -> bool:
+        """Whether an item gets its own folder of an upstream stage, and not the whole."""
+        return self.stage.unit == "scan" and self.units[other] == "scan"
+
+    def _input_digest(self, other: str, name: str) -> str:
+        output = self.upstream[other]
+        if other == self.body.follows:
+            return output.done[name.partition("@")[0]]
+        return output.done[name] if self._is_own(other) else output.digest
 
 
 def _check_names(stage: Stage, names: Sequence[str]) -> None:
@@ -126,41 +177,6 @@ def _check_names(stage: Stage, names: Sequence[str]) -> None:
             expected="each name once, without slashes and not beginning with a dot",
             found=(bad or twice)[:5],
         )
-
-
-def _item(
-    pipeline: Pipeline,
-    stage: Stage,
-    body: StageBody,
-    config: Any,
-    seed: int,
-    upstream: Mapping[str, Output],
-    code: str,
-    name: str,
-) -> Item:
-    seen = _narrowed(config, body, name)
-    section = plain(seen)
-    for listing in body.listing:
-        section = _without(section, listing.split("."))
-    inputs, digests = {}, {}
-    for other, output in upstream.items():
-        own = stage.unit == "scan" and pipeline.stage(other).unit == "scan"
-        inputs[other] = output.folder / name if own else output.folder
-        if other == body.follows:
-            digests[other] = output.done[name.partition("@")[0]]
-        else:
-            digests[other] = output.done[name] if own else output.digest
-    key = {
-        "format": FORMAT,
-        "stage": stage.name,
-        "item": name,
-        "code": code,
-        "params": section,
-        "seed": seed,
-        "inputs": digests,
-        "outside": _outside(body, config, name),
-    }
-    return Item(name, digest_json(key), seen, inputs)
 
 
 def _narrowed(config: Any, body: StageBody, name: str) -> Any:

@@ -8,7 +8,7 @@ time loses the items under way and nothing else.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,20 +24,12 @@ from vantage.pipeline.locks import stage_lock
 from vantage.pipeline.outputs import Verifier
 from vantage.pipeline.params import Params, load_params
 from vantage.pipeline.plan import Item, Plan, make_plan
-from vantage.pipeline.pool import Died, Pool
+from vantage.pipeline.pool import Pool
+from vantage.pipeline.process import Result, process
 from vantage.pipeline.stages import STAGES, Table
 from vantage.pipeline.store import Manifest
-from vantage.pipeline.watch import PlainWatcher, Position, Watcher
-from vantage.pipeline.worker import (
-    Failed,
-    Finished,
-    Job,
-    Remark,
-    Step,
-    disk_full,
-    is_disk_full,
-    thread_environment,
-)
+from vantage.pipeline.watch import PlainWatcher, Watcher
+from vantage.pipeline.worker import Finished, Job, disk_full, is_disk_full, thread_environment
 from vantage.pipeline.workspace import Workspace
 
 _SHOWN = 10
@@ -192,37 +184,9 @@ class _Run:
             Verifier(self.workspace, self.pipeline.stage(upstream)).check(output, names)
 
     def _process(self, pool: Pool, todo: Sequence[Item], watcher: Watcher) -> dict[str, Manifest]:
-        done: dict[str, Manifest] = {}
-        failure: Failed | None = None
-        watcher.begin(self.plan.stage.name, len(todo))
-        try:
-            for job, message in pool.run([self._job(item) for item in todo]):
-                name = job.task.item
-                if isinstance(message, Step):
-                    watcher.at(
-                        Position(len(done), len(todo), name, message.done, message.total, message.note)
-                    )
-                elif isinstance(message, Remark):
-                    watcher.say(f"{self.plan.stage.name} {name}: {message.text}")
-                elif isinstance(message, Failed):
-                    failure = failure or message
-                else:
-                    done[name] = self._settle(job, message)
-                    watcher.at(Position(len(done), len(todo), name))
-        finally:
-            watcher.end()
-        if failure is not None:
-            raise _with_trace(failure)
-        return done
-
-    def _settle(self, job: Job, message: Finished | Died) -> Manifest:
-        if isinstance(message, Finished):
-            assert message.manifest is not None
-            return message.manifest
-        if not job.may_set_aside:
-            raise VantageError(f"stage {job.stage} cannot finish {job.task.item}", found=message.reason)
-        # Not stored: a fault of native code may be the machine's, so the next run tries again.
-        return Manifest(job.stage, job.task.item, "set_aside", reason=message.reason)
+        jobs = {item.name: self._job(item) for item in todo}
+        results = process(pool, list(jobs.values()), watcher)
+        return {name: _settle(jobs[name], result) for name, result in results.items()}
 
     def _job(self, item: Item) -> Job:
         stage, work = self.plan.stage, self.workspace.work(self.plan.stage.name, item.key)
@@ -295,12 +259,16 @@ def _tell(report: StageReport, watcher: Watcher) -> None:
         )
 
 
-def _with_trace(failure: Failed) -> VantageError:
-    if failure.trace:
-        failure.error.add_note(failure.trace)
-    return failure.error
+def _settle(job: Job, result: Result) -> Manifest:
+    if isinstance(result, Finished):
+        assert result.manifest is not None
+        return result.manifest
+    if not job.may_set_aside:
+        raise VantageError(f"stage {job.stage} cannot finish {job.task.item}", found=result.reason)
+    # Not stored: a fault of native code may be the machine's, so the next run tries again.
+    return Manifest(job.stage, job.task.item, "set_aside", reason=result.reason)
 
 
-def _some(names: object) -> str:
-    listed = sorted(names)  # type: ignore[call-overload]
+def _some(names: Iterable[str]) -> str:
+    listed = sorted(names)
     return ", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")
