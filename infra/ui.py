@@ -122,6 +122,7 @@ def environment(options: argparse.Namespace) -> Mapping[str, str]:
     return {
         **os.environ,
         "PATH": path,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
         "VANTAGE_WORKSPACE": str(options.workspace),
         "VANTAGE_MLFLOW_UI": f"http://{HOST}:{options.mlflow_port}",
         "DAGSTER_HOME": str(options.workspace / ".dagster"),
