@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int16, Int64, UInt8
+from jaxtyping import Float32, Float64, Int16, Int32, Int64, UInt8
 
 from vantage.core.seeds import priority
 from vantage.core.seeds import rng as make_rng
@@ -79,7 +79,7 @@ def _blocks(image: np.ndarray) -> np.ndarray:
 
 
 def _patch_words(
-    room: Room, ids: Int64[np.ndarray, "64 64"]
+    room: Room, ids: Int32[np.ndarray, "64 64"]
 ) -> tuple[UInt8[np.ndarray, "64"], UInt8[np.ndarray, "64"]]:
     objects = room.objects
     blocks = _blocks(ids.astype(np.int64))

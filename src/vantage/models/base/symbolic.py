@@ -31,7 +31,7 @@ TOKENS = 64
 """Most tokens a symbolic scene has."""
 QUESTION_WORDS = 14
 
-Shown = dict[int, tuple[Float64[np.ndarray, "n 2"], Float64[np.ndarray, "n 3"]]]
+Shown = dict[int, tuple[Float64[np.ndarray, "_ 2"], Float64[np.ndarray, "_ 3"]]]
 """By object id: model-image pixels and aligned points (m) of what a view shows of it."""
 
 # A 3x3x3 lattice over a box, in units of its half extents.
@@ -111,11 +111,13 @@ def first_view_columns(
     room: Room, T_aligned_cam: Float64[np.ndarray, "4 4"], shown: Iterable[int]
 ) -> dict[int, float]:
     """Column of each object's box centre in the model image; NaN where the centre is outside the picture."""
-    columns = {}
-    for object_id in shown:
-        uv, _ = MODEL_CAMERA.project(apply(invert(T_aligned_cam), np.array(room.items[object_id].center)))
-        columns[object_id] = float(uv[0]) if MODEL_CAMERA.inside(uv) else float("nan")
-    return columns
+    ids = list(shown)
+    if not ids:
+        return {}
+    centers = np.array([room.items[object_id].center for object_id in ids])
+    uv, _ = MODEL_CAMERA.project(apply(invert(T_aligned_cam), centers))
+    columns = np.where(MODEL_CAMERA.inside(uv), uv[:, 0], np.nan)
+    return dict(zip(ids, columns.tolist(), strict=True))
 
 
 def _tokens(
