@@ -38,7 +38,7 @@ def output_facts(root: Path, stage: Stage) -> Mapping[str, float | str]:
     """Facts that a stage's body told, added up over its items, with those of its finishing step."""
     told = recorded(Workspace(root), describe_output(root / stage.out).digest) or {}
     items = [item.get("facts", {}) for item in told.get("items", {}).values()]
-    return {**_sums(items), **told.get("facts", {})}
+    return {**(items[0] if len(items) == 1 else _sums(items)), **told.get("facts", {})}
 
 
 def _sums(items: Sequence[Mapping[str, object]]) -> dict[str, float | str]:
