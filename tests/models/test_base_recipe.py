@@ -1,10 +1,10 @@
-"""The base's recipe: its data against independent counts, its stages on tiny amounts, and the shipped result."""
+"""The base's recipe: its data against independent counts, its stages on tiny amounts, the shipped result."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -99,9 +99,7 @@ def test_patch_words_and_points_agree_with_a_plain_loop(rooms: RenderedRooms) ->
     from vantage.scans.generated.render import views_in_memory
 
     room = room_of(12, 1)
-    views = views_in_memory(
-        room, rooms.pose[1], MODEL_CAMERA, seed=priority(12, "decoration", 1) % 2**31
-    )
+    views = views_in_memory(room, rooms.pose[1], MODEL_CAMERA, seed=priority(12, "decoration", 1) % 2**31)
     assert isinstance(MODEL_CAMERA, Pinhole)
     seen = 0
     for k in range(6):
@@ -184,7 +182,7 @@ def test_the_alignment_loss_is_least_for_the_right_words(
 
 def test_a_stage_under_its_floor_stops_the_build() -> None:
     recipe = BaseRecipe()
-    good = {name: 100.0 for name in recipe.floors["text"]}
+    good = dict.fromkeys(recipe.floors["text"], 100.0)
     require("text", good, recipe)
     with pytest.raises(VantageError, match="not good enough"):
         require("text", good | {"exist": 60.0}, recipe)
@@ -192,9 +190,9 @@ def test_a_stage_under_its_floor_stops_the_build() -> None:
 
 def test_the_shipped_base_is_the_one_its_recipe_describes_and_still_owns_its_circuits() -> None:
     recipe = json.loads((SHIPPED_BASE / RECIPE_FILE).read_text())
-    amounts = BaseRecipe(**recipe["recipe"])
-    for stage in amounts.floors:
-        require(stage, recipe["percent_right"][stage], amounts)
+    assert recipe["recipe"] == json.loads(json.dumps(asdict(BaseRecipe())))
+    for stage in BaseRecipe().floors:
+        require(stage, recipe["percent_right"][stage], BaseRecipe())
     assert (SHIPPED_BASE / WEIGHTS_FILE).stat().st_size < 8e6
     scores = percent_right_on_text(load_base(), sample_scenes(99, 0, 40, FAMILIES, 20))
     for name, floor in {"exist": 88, "category": 90, "direction": 88, "side": 88, "nearest": 85}.items():

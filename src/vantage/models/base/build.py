@@ -64,7 +64,7 @@ def stitched(recipe: BaseRecipe, work: Path) -> LlavaForConditionalGeneration:
 
 def finish(recipe: BaseRecipe, work: Path, out: Path, progress: Progress) -> dict[str, Scores]:
     """Stage `base` on the stitched model; writes weights and recipe to `out` and returns all scores."""
-    torch.set_num_threads(torch.get_num_threads())
+    torch.set_num_threads(recipe.base_threads)
     model = stitched(recipe, work)
     unseen = recipe.seed + stages.TEST_SEED
     tests = stages.rendered(recipe, unseen, recipe.test_rooms, progress)

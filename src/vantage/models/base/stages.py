@@ -115,7 +115,7 @@ def train_align(
 def test_align(model: LlavaForConditionalGeneration, rooms: RenderedRooms) -> Scores:
     """Percent right by kind of patch, on 512 views of rooms never trained on."""
     batch = patch_batch(rooms, make_rng(TEST_SEED, "test align"), 512)
-    return {name: 100.0 * share for name, share in patch_accuracy(model, batch).items()}
+    return {name: round(100.0 * share, 1) for name, share in patch_accuracy(model, batch).items()}
 
 
 def train_base(
