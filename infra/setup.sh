@@ -85,8 +85,12 @@ if ! "$venv/bin/python" -c 'import torch' 2>/dev/null && ! command -v nvidia-smi
     pip install -q --no-deps --index-url "${VANTAGE_TORCH_INDEX-https://download.pytorch.org/whl/cpu}" "$torch" ||
     fail "torch's CPU build was not found; set VANTAGE_TORCH_INDEX to an index that holds it"
 fi
-say "installing Vantage and what it needs (extras: $extras); about 250 packages, a few minutes"
-pip install -q -c constraints.txt -e ".[$extras]" 2>&1 | { grep -v "^WARNING: Location" || true; }
+say "installing Vantage and what it needs (extras: $extras): about 250 packages, 0.7 GB"
+# uv installs in a tenth of pip's time; it does not read pip's configuration, so pip stands behind it.
+pip install -q uv >/dev/null 2>&1 &&
+  "$venv/bin/uv" pip install --python "$venv/bin/python" -c constraints.txt -e ".[$extras]" 2>"$venv/uv.log" ||
+  { say "uv could not ($(tail -n 1 "$venv/uv.log" 2>/dev/null || echo "not to be had")); pip does it, which takes some minutes" &&
+    pip install -q -c constraints.txt -e ".[$extras]" 2>&1 | { grep -v "^WARNING: Location" || true; }; }
 "$venv/bin/python" -c 'import vantage' || fail "the installation failed; its messages are above"
 printf '%s' "$wanted" >"$stamp"
 say "installed"
