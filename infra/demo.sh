@@ -12,7 +12,7 @@ dvc repro
 say "scores on held-out rooms"
 cat reports/evaluation/report.md
 say "asking models:/vantage@champion about a held-out room"
-python -m vantage.cli.tour
+vantage tour
 took=$(($(date +%s) - start))
 say "done in $((took / 60)) min $((took % 60)) s. Next:"
 cat <<'TXT'

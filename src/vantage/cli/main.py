@@ -84,6 +84,12 @@ def ask(
     _command("ask").ask(model, question, scan, frame, pose, workspace)
 
 
+@app.command(hidden=True)
+def tour(workspace: WorkspaceOption = None) -> None:
+    """Let the champion answer recorded questions about a held-out scan (the end of the demo)."""
+    _command("tour").tour(workspace)
+
+
 def _command(name: str) -> Any:
     return importlib.import_module(f"vantage.cli.{name}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from vantage.cli.ask import Chosen, request_of
@@ -20,9 +21,17 @@ MODEL = "models:/vantage@champion"
 _ASKED = 12
 
 
-def main() -> None:
-    """Ask the champion about one held-out scan and print its answers beside the right ones."""
-    workspace = find_workspace()
+def tour(folder: Path | None) -> None:
+    """Ask the champion about one held-out scan and print its answers beside the right ones.
+
+    Args:
+        folder: the workspace; default: here or above.
+
+    Raises:
+        ContractError: no held-out scan has questions.
+        VantageError: the registry has no champion.
+    """
+    workspace = find_workspace(folder)
     pipeline = load_pipeline(workspace.root)
     scan_id, questions = held_out(workspace, pipeline)
     answers = answer(workspace, pipeline, scan_id, questions)
@@ -81,7 +90,3 @@ def answer(workspace: Workspace, pipeline: Pipeline, scan_id: str, questions: li
     with fluent(store) as mlflow:
         model = mlflow.pyfunc.load_model(look_up(store, MODEL).uri)
         return [record["answer"] for request in requests for record in model.predict(request)]
-
-
-if __name__ == "__main__":
-    main()
