@@ -10,7 +10,7 @@ git rev-parse --git-dir >/dev/null 2>&1 || git init -q
 say "dvc repro: scans -> frames -> coordinates -> visibility -> questions -> models -> scores -> registry"
 dvc repro
 say "scores on held-out rooms"
-cat reports/evaluation/report.md
+vantage scores
 say "asking models:/vantage@champion about a held-out room"
 vantage tour
 took=$(($(date +%s) - start))

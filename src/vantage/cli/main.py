@@ -85,6 +85,12 @@ def ask(
 
 
 @app.command(hidden=True)
+def scores(workspace: WorkspaceOption = None) -> None:
+    """Print the last evaluation: every arm with intervals, and the controls."""
+    _command("scores").scores(workspace)
+
+
+@app.command(hidden=True)
 def tour(workspace: WorkspaceOption = None) -> None:
     """Let the champion answer recorded questions about a held-out scan (the end of the demo)."""
     _command("tour").tour(workspace)
