@@ -210,3 +210,27 @@ def test_overrides_write_elsewhere(copied: Tiny, contents: Contents) -> None:
     assert len(views["frame_ids"]) == 2
     assert contents(copied.out("lift")) == before
     assert set(OUTS) == set(STAGES)
+
+
+def test_the_end_of_the_demo(copied: Tiny) -> None:
+    """Scores, then questions to the champion; four steps teach nothing, so the first try is refused."""
+    shown = copied.vantage("scores").stdout
+    assert "direction (unseen)" in shown and "embedding@blind" in shown and "scores.png" in shown
+    refused = copied.vantage("tour", check=False)
+    assert refused.returncode == 1 and "champion" in refused.stderr
+    copied.set("promote.min_gain_points", -100.0)
+    copied.set("promote.min_control_gain_points", -100.0)
+    copied.dvc("repro", "promote")
+    decision = json.loads((copied.out("promote") / "promote/decision.json").read_text())
+    assert decision["outcome"] == "promoted"
+    told = copied.vantage("tour").stdout
+    assert "room" in told and "where is the" in told and "ask your own:" in told
+    command = told.strip().splitlines()[-1].strip()
+    answer = copied.command("bash", "-c", command)
+    assert answer.stdout.strip() in _vocabulary()
+
+
+def _vocabulary() -> set[str]:
+    from vantage.questions.words import VOCABULARY
+
+    return set(VOCABULARY)
