@@ -122,7 +122,7 @@ def test_kept_frames_without_visibility_break_the_contract(tmp_path: Path) -> No
 
 
 def test_held_out_rooms_have_few_egos(tmp_path: Path) -> None:
-    for share, egos in ((0.0, 12), (1.0, 4)):
+    for share, egos in ((0.0, 12), (1.0, CONFIG.heldout_egos)):
         task = scan_task(tmp_path / str(share), "room0001_00", room(1))
         synthesize(task, replace(CONFIG, held_out_share=share))
         questions = read_questions(task.out)

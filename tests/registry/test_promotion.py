@@ -211,8 +211,10 @@ def test_6_a_table_a_list_and_a_single_request_give_the_same(workspace: Made) ->
         "question": "is there a red chair?",
     }
     store: Store = find_store(workspace.root)
+    path = list(sys.path)
     with fluent(store) as mlflow:
         model = mlflow.pyfunc.load_model("models:/vantage@champion")
+    assert sys.path == path, "processes started from here find the whole package, not the model's part of it"
     alone = model.predict(request)
     assert model.predict([request]) == alone
     table = pd.DataFrame([request, {**request, "ego": 0}])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,7 +121,11 @@ def quiet() -> None:
 
 @contextmanager
 def fluent(store: Store) -> Iterator[Any]:
-    """The module `mlflow` with its global addresses set to `store`; they and their variables are put back."""
+    """The module `mlflow` with its global addresses set to `store`; they and their variables are put back.
+
+    So is the search path: a model loaded here puts the code it carries first, and a process started later
+    would find that part of the package in the place of the whole.
+    """
     store.experiment_id()
     import mlflow
     from mlflow.tracking._model_registry import utils as registry_state
@@ -128,12 +133,14 @@ def fluent(store: Store) -> Iterator[Any]:
 
     before = {name: os.environ.get(name) for name in _VARIABLES}
     former = tracking_state._tracking_uri, registry_state._registry_uri
+    path = list(sys.path)
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_registry_uri(store.uri)
     try:
         yield mlflow
     finally:
         tracking_state._tracking_uri, registry_state._registry_uri = former
+        sys.path[:] = path
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
