@@ -124,7 +124,7 @@ def read_recorded(extract: Path, recover: Path, min_visible_px: float) -> Record
         T_aligned_cam=poses,
         object_ids=tuple(int(object_id) for object_id in visibility.object_ids),
         sees=visibility.visible_px[[rows[frame.frame_id] for frame in frames]] >= min_visible_px,
-        camera=meta.color,
+        cameras=tuple(meta.color_of(frame) for frame in frames),
     )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from vantage.core.errors import ParameterError, ScanError
 from vantage.scans.config import FolderConfig
-from vantage.scans.folder import INTRINSIC, PARTS, is_extracted
-from vantage.scans.scannet import ANNOTATION_ENDINGS, SENS, stem
+from vantage.scans.layouts import LAYOUTS
+from vantage.scans.scannet import ANNOTATION_ENDINGS, stem
+from vantage.scans.source import matching
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEY = "download.folder"
@@ -30,15 +31,11 @@ def check_name(name: str) -> str:
 
 
 def is_scan(folder: Path) -> bool:
-    """Whether `folder` holds a scan in either layout."""
+    """Whether `folder` holds a scan in a known layout."""
     try:
-        return is_extracted(folder) or any(_is_sens(p.name) for p in folder.iterdir())
+        return bool(matching(folder))
     except PermissionError:
         return True  # to be set aside with its reason, not overlooked
-
-
-def _is_sens(name: str) -> bool:
-    return name.endswith(SENS) and not name.startswith(".")
 
 
 def scan_folders(config: FolderConfig) -> dict[str, Path]:
@@ -66,8 +63,8 @@ def scan_folders(config: FolderConfig) -> dict[str, Path]:
         raise ParameterError(
             "no scans in the folder",
             where=f"{_KEY}.path",
-            expected="a .sens, or the folders color, depth, pose and intrinsic, in it or in its sub-folders",
-            found=f"{root} without either",
+            expected=f"a scan, in it or in its sub-folders, as {', '.join(LAYOUTS.names())}",
+            found=f"{root} without any",
         )
     return found
 
@@ -113,14 +110,7 @@ def scan_files(folder: Path, scan_id: str) -> dict[str, Path]:
 
 
 def _files(folder: Path, prefix: str) -> dict[str, Path]:
-    files = {}
-    if (sens := folder / f"{prefix}{SENS}").is_file():
-        files[sens.name] = sens
-    elif is_extracted(folder):
-        for part, endings in {**PARTS, INTRINSIC: (".txt",)}.items():
-            for path in (folder / part).iterdir():
-                if path.suffix.lower() in endings and not path.name.startswith("."):
-                    files[f"{part}/{path.name}"] = path
+    files = {name: path for layout in matching(folder) for name, path in layout.files(folder, prefix).items()}
     for ending in ANNOTATION_ENDINGS:
         if (path := folder / f"{prefix}{ending}").is_file():
             files[path.name] = path

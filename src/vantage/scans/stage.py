@@ -12,13 +12,15 @@ from jaxtyping import Float64
 from vantage.core.errors import ScanError
 from vantage.core.hashing import digest_file, digest_json
 from vantage.core.tasks import Facts, Task
+from vantage.geometry.transforms import compose
 from vantage.records.frames import Frame, write_frames
 from vantage.records.objects import write_objects, write_points
 from vantage.records.scan import ScanMeta, write_scan
 from vantage.scans import layout
 from vantage.scans.annotations import read_aggregation
 from vantage.scans.config import DownloadConfig, ExtractConfig
-from vantage.scans.frames import dropped_reasons, judge
+from vantage.scans.conventions import level_rotation
+from vantage.scans.frames import dropped_reasons, judge, jumps
 from vantage.scans.generated.config import scan_ids
 from vantage.scans.labels import read_label_table, write_label_table
 from vantage.scans.objects import LABEL_TABLE, read_annotations
@@ -77,8 +79,8 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
     or no frame is left.
     """
     raw_dir = task.inputs["download"]
-    scan = open_scan(raw_dir, task.item, config.stride, config.depth_units_per_m)
-    T_aligned_raw, aligned = _alignment(raw_dir, task.item)
+    scan = open_scan(raw_dir, task.item, config.stride, config.capture)
+    T_aligned_raw, alignment = _alignment(raw_dir, task.item, scan)
     annotations = read_annotations(raw_dir, task.item, T_aligned_raw)
     meta = ScanMeta(
         scan_id=task.item,
@@ -90,9 +92,9 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
         labelled=annotations.labelled,
     )
     frames = []
-    for done, raw in enumerate(scan.frames):
+    for done, (raw, jump) in enumerate(zip(scan.frames, jumps(scan.frames), strict=True)):
         task.progress.step(done, len(scan.frames), f"frame {raw.frame_id}")
-        frames.append(judge(raw_dir, meta, raw, config))
+        frames.append(judge(raw_dir, meta, raw, jump, config))
     _require_kept(frames, task.item)
     write_scan(task.out, meta)
     write_frames(task.out, frames)
@@ -101,7 +103,8 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
     task.progress.step(len(frames), len(frames), "written")
     return {
         **_counts(frames, scan),
-        "alignment": "axisAlignment" if aligned else "none: the world as scanned is taken as aligned",
+        "layout": scan.layout,
+        "alignment": alignment,
         "objects": len(annotations.objects),
         "unknown_labels": ", ".join(annotations.unknown),
         "objects_without_points": len(annotations.empty),
@@ -113,10 +116,15 @@ def room_of(scan_id: str) -> str:
     return re.sub(r"_\d\d$", "", scan_id)
 
 
-def _alignment(raw_dir: Path, scan_id: str) -> tuple[Float64[np.ndarray, "4 4"], bool]:
+def _alignment(raw_dir: Path, scan_id: str, scan: RawScan) -> tuple[Float64[np.ndarray, "4 4"], str]:
+    """`T_aligned_raw`, and what it rests on."""
     txt = find(raw_dir, scan_id, TXT)
     found = None if txt is None else axis_alignment(read_scan_txt(txt), txt.name)
-    return (np.eye(4), False) if found is None else (found, True)
+    if found is not None:
+        return found, "axisAlignment"
+    if scan.up in (None, "z"):
+        return np.eye(4), "none: the world as scanned is taken as aligned"
+    return compose(level_rotation(scan.up), np.zeros(3)), f"{scan.up} of the world as scanned is up"
 
 
 def _require_kept(frames: list[Frame], scan_id: str) -> None:

@@ -17,6 +17,8 @@ from vantage.core.errors import ScanError
 from vantage.geometry.camera import Pinhole
 from vantage.records.frames import PixelRef
 from vantage.scans.codecs import image_size
+from vantage.scans.conventions import Convention
+from vantage.scans.layouts.base import Reading
 from vantage.scans.raw import NOWHERE, RawFrame, RawScan, is_identity, pinhole
 
 #: Sub-folder, and the endings of its files.
@@ -25,28 +27,52 @@ INTRINSIC = "intrinsic"
 _ENCODING = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 
 
-def is_extracted(folder: Path) -> bool:
-    """Whether `folder` has the sub-folders of the extracted layout."""
-    return all((folder / name).is_dir() for name in (*PARTS, INTRINSIC))
+class ExtractedLayout:
+    """ScanNet's extracted layout."""
 
+    name = "extracted"
+    example = "color/0.jpg, depth/0.png, pose/0.txt, intrinsic/intrinsic_color.txt"
+    convention = Convention(up="z")
 
-def open_folder(folder: Path, scan_id: str, stride: int, depth_units_per_m: float) -> RawScan:
-    """Cameras, poses and pixel places of an extracted folder; sizes come from its first whole images.
+    def recognises(self, folder: Path) -> bool:
+        """Whether the four sub-folders are there."""
+        return all((folder / name).is_dir() for name in (*PARTS, INTRINSIC))
 
-    Raises ScanError when there is no frame, no intrinsic matrix, or two files claim one id.
-    """
-    parts = {name: _by_id(folder / name, endings, scan_id) for name, endings in PARTS.items()}
-    ids = sorted(set().union(*parts.values()))
-    if not ids:
-        raise ScanError(
-            "no frames in the scan's folder", where=scan_id, expected="color/0.jpg, depth/0.png, ..."
+    def files(self, folder: Path, scan_id: str) -> dict[str, Path]:
+        """Images, poses and matrices."""
+        return {
+            f"{part}/{path.name}": path
+            for part, endings in {**PARTS, INTRINSIC: (".txt",)}.items()
+            for path in (folder / part).iterdir()
+            if path.suffix.lower() in endings and not path.name.startswith(".")
+        }
+
+    def read(self, folder: Path, scan_id: str, reading: Reading) -> RawScan:
+        """Cameras, poses and pixel places; sizes come from the first whole images.
+
+        Raises ScanError when there is no frame, no intrinsic matrix, or two files claim one id.
+        """
+        parts = {name: _by_id(folder / name, endings, scan_id) for name, endings in PARTS.items()}
+        ids = sorted(set().union(*parts.values()))
+        if not ids:
+            raise ScanError("no frames in the scan's folder", where=scan_id, expected=self.example)
+        frames = [
+            _frame(k, folder, {name: files.get(k) for name, files in parts.items()}, reading.convention)
+            for k in ids[:: reading.stride]
+        ]
+        color = _camera(folder, "color", parts["color"].values())
+        depth = _camera(folder, "depth", parts["depth"].values())
+        recorded = [folder / INTRINSIC / f"extrinsic_{part}.txt" for part in ("color", "depth")]
+        return RawScan(
+            color=color.with_intrinsics(reading.color_intrinsics),
+            depth=depth.with_intrinsics(reading.depth_intrinsics),
+            depth_unit_m=1.0 / reading.convention.depth_units_per_m,
+            frames=frames,
+            recorded=len(ids),
+            extrinsics=not all(_identity_file(path) for path in recorded),
+            up=reading.convention.up,
+            layout=self.name,
         )
-    frames = [_frame(k, folder, {name: files.get(k) for name, files in parts.items()}) for k in ids[::stride]]
-    color = _camera(folder, "color", parts["color"].values())
-    depth = _camera(folder, "depth", parts["depth"].values())
-    recorded = [folder / INTRINSIC / f"extrinsic_{part}.txt" for part in ("color", "depth")]
-    extrinsics = not all(_identity_file(path) for path in recorded)
-    return RawScan(color, depth, 1.0 / depth_units_per_m, frames, len(ids), extrinsics)
 
 
 def read_matrix(path: Path) -> Float64[np.ndarray, "r c"]:
@@ -77,7 +103,7 @@ def _by_id(folder: Path, endings: tuple[str, ...], scan_id: str) -> dict[int, Pa
     return found
 
 
-def _frame(frame_id: int, folder: Path, files: dict[str, Path | None]) -> RawFrame:
+def _frame(frame_id: int, folder: Path, files: dict[str, Path | None], convention: Convention) -> RawFrame:
     color, depth, pose = files["color"], files["depth"], files["pose"]
     if lacking := [name for name, path in files.items() if path is None]:
         problem = f"no {' and no '.join(lacking)} file"
@@ -90,7 +116,7 @@ def _frame(frame_id: int, folder: Path, files: dict[str, Path | None]) -> RawFra
         return RawFrame(frame_id, *refs, problem=f"unreadable pose: {error.one_line()}")
     if matrix.shape != (4, 4):
         return RawFrame(frame_id, *refs, problem="unreadable pose: 3x3 instead of 4x4")
-    return RawFrame(frame_id, *refs, T_raw_cam=matrix)
+    return RawFrame(frame_id, *refs, T_raw_cam=convention.T_world_cam(matrix))
 
 
 def _ref(folder: Path, path: Path | None) -> PixelRef:
@@ -117,3 +143,6 @@ def _camera(folder: Path, part: str, images: Iterable[Path]) -> Pinhole:
 
 def _identity_file(path: Path) -> bool:
     return not path.is_file() or is_identity(read_matrix(path))
+
+
+LAYOUT = ExtractedLayout()
