@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -27,12 +28,14 @@ class Names(Generic[T]):
         self._own = dict(table)
         self._group = group
 
+    @functools.cached_property
     def _plugins(self) -> dict[str, str]:
+        # Looked up once: it reads the metadata of every installed package, and tables are asked very often.
         return {} if self._group is None else {e.name: e.value for e in entry_points(group=self._group)}
 
     def names(self) -> list[str]:
         """Every known name, sorted."""
-        return sorted({*self._own, *self._plugins()})
+        return sorted({*self._own, *self._plugins})
 
     def get(self, name: str) -> T:
         """Import and return what `name` stands for.
@@ -40,7 +43,7 @@ class Names(Generic[T]):
         Raises:
             ParameterError: the name is unknown, or an installed package claims one of ours.
         """
-        plugins = self._plugins()
+        plugins = self._plugins
         if clash := sorted(self._own.keys() & plugins.keys()):
             raise ParameterError(
                 f"the {self.what} name {clash[0]!r} is defined twice",

@@ -51,8 +51,8 @@ class RawScan:
         depth_unit_m: metres of one unit of stored depth.
         frames: frames by rising id, strided.
         recorded: frames before striding.
-        extrinsics: whether the recording places its colour and depth cameras off the pose; not applied, as in
-            the published readers, and so worth telling.
+        extrinsics: whether the recording places its colour and depth cameras off the pose, or leaves them
+            unregistered (7-Scenes); not applied, as in the published readers, and so worth telling.
         up: the axis of the raw world that points up; None where nobody says.
         layout: the name of the layout it was read from.
     """

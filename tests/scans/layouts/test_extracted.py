@@ -10,7 +10,8 @@ import pytest
 
 from vantage.core.errors import ScanError
 from vantage.scans.config import CaptureConfig
-from vantage.scans.layouts.extracted import LAYOUT, read_matrix
+from vantage.scans.layouts.extracted import LAYOUT
+from vantage.scans.layouts.parts import read_matrix
 from vantage.scans.source import open_scan
 
 

@@ -23,6 +23,7 @@ from vantage.scans.generated.path import camera_path
 from vantage.scans.generated.render import Scene
 from vantage.scans.generated.room import Room
 from vantage.scans.generated.sensor import lost_tracking, measured_color, measured_depth, noise_tile
+from vantage.scans.layouts.base import Recording
 from vantage.scans.scannet import Group
 from vantage.scans.sens import SensWriter
 
@@ -121,6 +122,18 @@ def write_scan(scan: GeneratedScan, folder: Path) -> None:
         len(scan.color),
         T_aligned_raw=scan.T_aligned_raw,
         scene_type=_SCENE_TYPE[scan.room.style],
+    )
+
+
+def recording_of(scan: GeneratedScan) -> Recording:
+    """The frames alone, in the raw world, to be written in any layout; time starts at 0."""
+    return Recording(
+        color_camera=scan.color_camera,
+        depth_camera=scan.depth_camera,
+        color=scan.color,
+        depth_mm=scan.depth,
+        T_world_cam=scan.T_raw_cam,
+        timestamps_s=np.arange(len(scan.color)) * (_FRAME_US / 1e6),
     )
 
 
