@@ -151,6 +151,9 @@ def image_shape(part: str, images: Iterable[Path | None]) -> tuple[int, int]:
         except ScanError as error:
             reason = reason or error
             continue
+        except OSError as error:
+            reason = reason or ScanError(f"cannot read the image: {error.strerror}", where=path.name)
+            continue
         return width, height
     if reason is not None:
         raise reason

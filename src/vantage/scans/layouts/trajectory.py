@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -48,6 +50,21 @@ def read_table(path: Path, columns: int, meaning: str) -> Float64[np.ndarray, "n
     """Rows of numbers; nan and inf are allowed. ScanError naming the line of a row that is none, or an
     empty file. `meaning` names the columns in it.
     """
+    text = read_text(path).replace(",", " ")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # on an empty file, which is an error here
+            table = np.loadtxt(io.StringIO(text), ndmin=2)
+    except ValueError as error:
+        _explain(path, columns, meaning)
+        raise ScanError("not a trajectory", where=path.name, expected=meaning, found=error) from error
+    if table.shape[1] != columns or not len(table):
+        _explain(path, columns, meaning)
+    return table
+
+
+def _explain(path: Path, columns: int, meaning: str) -> None:
+    """Raise the ScanError that names the first line without as many numbers as there should be."""
     lines = rows(path)
     if not lines:
         raise ScanError("an empty trajectory", where=path.name, expected=f"lines of {meaning}")
@@ -55,12 +72,6 @@ def read_table(path: Path, columns: int, meaning: str) -> Float64[np.ndarray, "n
         if (found := len(line.split())) != columns:
             where, expected = f"{path.name}, line {number}", f"{columns} numbers: {meaning}"
             raise ScanError("not a pose", where=where, expected=expected, found=f"{found} numbers")
-    try:
-        # One conversion of all words at once: a trajectory has tens of thousands of lines.
-        words = np.array(" ".join(line for _, line in lines).split(), dtype=np.float64)
-    except ValueError as error:
-        raise ScanError("not a trajectory", where=path.name, expected=meaning, found=error) from error
-    return words.reshape(-1, columns)
 
 
 def read_quaternions(path: Path) -> Trajectory:
