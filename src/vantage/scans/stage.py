@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from jaxtyping import Float64
 
 from vantage.core.errors import ScanError
 from vantage.core.hashing import digest_file, digest_json
+from vantage.core.memo import Memo
 from vantage.core.tasks import Facts, Task
 from vantage.geometry.transforms import compose
 from vantage.records.frames import Frame, write_frames
@@ -39,22 +39,29 @@ def list_scans(config: DownloadConfig, seed: int) -> list[str]:
     return list(layout.scan_folders(config.folder))
 
 
-def source_digest(config: DownloadConfig, scan_id: str) -> str:
+def source_digest(config: DownloadConfig, scan_id: str, memo: Memo) -> str:
     """What a scan is outside the workspace: a digest of names and contents; empty for generated ones.
 
-    A generated scan follows from seed and parameters alone.
+    A generated scan follows from seed and parameters alone. Contents are read again only where a file's size
+    or time differs from when `memo` learned them: a raw ScanNet has more than a terabyte.
     """
     if config.source == "generated":
         return ""
     files = layout.scan_files(layout.scan_folder(config.folder, scan_id), scan_id)
+    if config.folder.label_table:
+        files[LABEL_TABLE] = Path(config.folder.label_table).expanduser()
     try:
-        digests = {name: digest_file(path) for name, path in files.items()}
-        if config.folder.label_table:
-            table = Path(config.folder.label_table).expanduser()
-            digests[LABEL_TABLE] = _digest_once(table, table.stat().st_mtime_ns)
+        signature = digest_json({name: _state(path) for name, path in files.items()})
+        return memo.get(
+            scan_id, signature, lambda: digest_json({n: digest_file(p) for n, p in files.items()})
+        )
     except OSError as error:
         raise ScanError(f"cannot read a file of the scan: {error}", where=scan_id) from error
-    return digest_json(digests)
+
+
+def _state(path: Path) -> list[str | int]:
+    state = path.stat()
+    return [str(path.absolute()), state.st_size, state.st_mtime_ns, state.st_ino]
 
 
 def download(task: Task, config: DownloadConfig) -> Facts:
@@ -148,12 +155,6 @@ def _counts(frames: list[Frame], scan: RawScan) -> dict[str, int | str]:
         "dropped_reasons": dropped_reasons(frames),
         "extrinsics_ignored": int(scan.extrinsics),
     }
-
-
-@functools.lru_cache(maxsize=4)
-def _digest_once(path: Path, mtime_ns: int) -> str:
-    """The digest of a file that every scan shares; `mtime_ns` tells when to take it anew."""
-    return digest_file(path)
 
 
 def _write_needed_labels(table: Path, out: Path, scan_id: str) -> None:
