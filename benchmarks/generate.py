@@ -1,7 +1,7 @@
 """A generated scan at sensor size: 120 frames, colour and depth 640x480, made and written; at most 30 s.
 
-The straightforward way casts the same rays for colour and depth a frame at a time, with Open3D's own pinhole rays
-on all threads, and does no shading, no noise and no writing: what remains beside it is what those cost.
+The straightforward way casts the same rays for colour and depth a frame at a time, with Open3D's own pinhole
+rays on all threads, and does no shading, no noise and no writing: what remains beside it is what those cost.
 """
 
 from __future__ import annotations
