@@ -37,7 +37,7 @@ def apply(T: Float[np.ndarray, "4 4"], p: Float[np.ndarray, "*n 3"]) -> Float64[
 
 
 def is_rigid(T: Float[np.ndarray, "r c"], tol: float = 1e-3) -> bool:
-    """Whether T is 4x4, finite, with last row (0, 0, 0, 1), orthogonal axes and determinant 1 within `tol`."""
+    """Whether T is 4x4, finite, last row (0, 0, 0, 1), axes orthogonal and determinant 1 within `tol`."""
     matrix = np.asarray(T, dtype=np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         return False
