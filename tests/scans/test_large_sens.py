@@ -1,4 +1,4 @@
-"""A `.sens` of more than ten gigabytes in bounded memory: a sparse file whose images are black, without depth."""
+"""A `.sens` of more than ten gigabytes in bounded memory: a sparse file of black images without depth."""
 
 import subprocess
 import sys
