@@ -17,19 +17,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from vantage.core import atomic
 from vantage.core.errors import ParameterError, ResourceError, ScanError
 from vantage.core.progress import Progress
 from vantage.geometry.camera import Pinhole
 from vantage.scans.codecs import decode_color, decode_depth, encode_png, encode_png16, shrink_color
+from vantage.scans.layouts.texts import matrix_text, square
 from vantage.scans.raw import pinhole
 from vantage.scans.sens import SensFrame, SensReader, SensWriter
 
 PARTS = ("color", "depth", "pose")
 MARK = "export.json"
-_LOST = "-inf"
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def write_poses(sens: SensReader, out: Path) -> int:
         else:
             out.mkdir(parents=True, exist_ok=True)
             for frame in frames:
-                _write(out / f"{frame.index}.txt", matrix_text(frame.T_raw_cam))
+                _write(out / f"{frame.index}.txt", matrix_text(frame.T_raw_cam).encode())
     return len(frames)
 
 
@@ -144,13 +143,6 @@ def cameras(sens: SensReader, color_size: tuple[int, int] | None) -> tuple[Pinho
     color = pinhole(head.color_width, head.color_height, head.intrinsic_color, f"{file}, intrinsic_color")
     depth = pinhole(head.depth_width, head.depth_height, head.intrinsic_depth, f"{file}, intrinsic_depth")
     return (color if color_size is None else color.resized(*color_size)), depth
-
-
-def matrix_text(matrix: Float[np.ndarray, "4 4"]) -> bytes:
-    """Four lines of four numbers, as in ScanNet's pose files."""
-    # Nine significant digits bring every float32 back.
-    rows = (" ".join(_LOST if v == -np.inf else f"{v:.9g}" for v in row) for row in matrix.tolist())
-    return ("\n".join(rows) + "\n").encode()
 
 
 _Job = tuple[str, Callable[[], bytes]]
@@ -165,7 +157,7 @@ def _jobs(
     makers: dict[str, tuple[str, Callable[[SensFrame], bytes]]] = {
         "color": (".jpg" if jpeg else ".png", partial(color_bytes, sens, size=size, as_file=True)),
         "depth": (".png", partial(depth_png, sens)),
-        "pose": (".txt", lambda frame: matrix_text(frame.T_raw_cam)),
+        "pose": (".txt", lambda frame: matrix_text(frame.T_raw_cam).encode()),
     }
     for index in chosen:
         for part in selection.parts:
@@ -198,19 +190,13 @@ def depth_png(sens: SensReader, frame: SensFrame) -> bytes:
 def _write_cameras(folder: Path, sens: SensReader, color_size: tuple[int, int] | None) -> None:
     color, depth = cameras(sens, color_size)
     matrices = {
-        "intrinsic_color": _square(color),
-        "intrinsic_depth": _square(depth),
+        "intrinsic_color": square(color),
+        "intrinsic_depth": square(depth),
         "extrinsic_color": sens.header.extrinsic_color,
         "extrinsic_depth": sens.header.extrinsic_depth,
     }
     for name, matrix in matrices.items():
-        _write(folder / f"{name}.txt", matrix_text(matrix))
-
-
-def _square(camera: Pinhole) -> np.ndarray:
-    matrix = np.eye(4)
-    matrix[:3, :3] = camera.matrix()
-    return matrix
+        _write(folder / f"{name}.txt", matrix_text(matrix).encode())
 
 
 def _claim(out: Path, sens: SensReader, selection: Selection) -> None:

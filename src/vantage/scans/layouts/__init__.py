@@ -6,8 +6,18 @@ from vantage.scans.layouts.base import Layout
 LAYOUTS: Names[Layout] = Names(
     "scan layout",
     {
-        "scannet": "vantage.scans.layouts.sens:LAYOUT",
-        "extracted": "vantage.scans.layouts.extracted:LAYOUT",
+        name: f"vantage.scans.layouts.{module}:LAYOUT"
+        for name, module in {
+            "scannet": "sens",
+            "extracted": "extracted",
+            "posed_images": "posed_images",
+            "tum": "tum",
+            "redwood": "redwood",
+            "seven_scenes": "seven_scenes",
+            "replica": "replica",
+            "icl_nuim": "icl_nuim",
+            "arkitscenes": "arkitscenes",
+        }.items()
     },
     group="vantage.scan_layouts",
 )

@@ -90,3 +90,9 @@ class Recording:
     depth_mm: UInt16[np.ndarray, "n h w"]
     T_world_cam: Float64[np.ndarray, "n 4 4"]
     timestamps_s: Float64[np.ndarray, "n"]
+
+
+def stored_depth(depth_mm: UInt16[np.ndarray, "h w"], units_per_m: float) -> UInt16[np.ndarray, "h w"]:
+    """Depth in other units than millimetres; what does not fit 16 bits becomes a hole (0)."""
+    units = np.rint(depth_mm * (units_per_m / 1000.0))
+    return np.where(units < 65535, units, 0).astype(np.uint16)
