@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage.questions.split import split_of
-from vantage.scans.stage import room_of
+from vantage.records.scan import room_of
 
 ROOMS = st.from_regex(r"[a-z]{1,12}[0-9]{0,6}", fullmatch=True)
 VISITS = st.integers(0, 99)
