@@ -100,6 +100,14 @@ GOOD = {"id": 0, "objectId": 0, "segments": [1], "label": "chair"}
         (aggregation(GOOD, {**GOOD, "objectId": 1}), "one object for segment 1"),
         (aggregation({**GOOD, "segments": [1.5]}), "segments[0]"),
         (aggregation({k: v for k, v in GOOD.items() if k != "label"}), "no such key"),
+        (aggregation({**GOOD, "objectId": 1 << 31}), "objectId[0]"),
+        (aggregation({**GOOD, "objectId": 10**4000}), "bits"),
+        (aggregation(GOOD, {**GOOD, "segments": [], "label": "x"}), "0 twice"),
+        (aggregation({**GOOD, "segments": [-1]}), "segments[0]"),
+        (aggregation({**GOOD, "segments": [True]}), "segments[0]"),
+        (aggregation({**GOOD, "segments": "1"}), "segments of type list"),
+        (aggregation({**GOOD, "label": "chair\ud800"}), "half a surrogate pair"),
+        ({**aggregation(GOOD), "sceneId": 3}, "sceneId of type str"),
     ],
 )
 def test_bad_aggregations_say_what_is_wrong(tmp_path: Path, value: Any, expected: str) -> None:
@@ -166,4 +174,87 @@ def test_a_bad_alignment_is_refused(text: str) -> None:
 def test_a_line_without_equals_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("a = 1\nnonsense\n")
     with pytest.raises(ScanError, match=r"x\.txt, line 2"):
+        read_scan_txt(tmp_path / "x.txt")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [-1, 1 << 31, 1.0, 1e999, float("nan"), True, None, "1", [1], {"a": 1}, 10**4000, 1 << 63, 1 << 64],
+)
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_segment_that_is_no_whole_number_is_named(tmp_path: Path, value: Any, place: int) -> None:
+    rows: list[Any] = [0, (1 << 31) - 1, 2]
+    rows[place] = value
+    (tmp_path / "s.segs.json").write_text(json.dumps({"segIndices": rows}))
+    with pytest.raises(ScanError) as caught:
+        read_segments(tmp_path / "s.segs.json", 3)
+    assert f"segIndices[{place}]" in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'{"segGroups": [], "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "JSON"),
+        (b'{"segGroups": [' + b"9" * 100_000 + b"]}", "JSON"),
+        (b'{"segGroups": [], "segGroups": []}', "twice in one object"),
+        ('{"segGroups": [{"label": "caf\u00e9"}]}'.encode("latin1"), "byte 29"),
+        (b"\xff\xfe{\x00}\x00", "text in UTF-8"),
+        (b"", "JSON"),
+        (b"[]", "a JSON object"),
+    ],
+)
+def test_damaged_json(tmp_path: Path, data: bytes, expected: str) -> None:
+    path = tmp_path / "bad.aggregation.json"
+    path.write_bytes(data)
+    for read in (read_aggregation, read_attributes, lambda p: read_segments(p, 1)):
+        with pytest.raises(ScanError, match=r"bad\.aggregation\.json") as caught:
+            read(path)
+        assert expected in str(caught.value) and len(str(caught.value)) < 600
+
+
+def test_a_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    for name, read in {"a.json": read_aggregation, "a.txt": read_scan_txt}.items():
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(1 << 40)  # sparse
+        with pytest.raises(ScanError, match=r"at most \d+ bytes"):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("colorWidth=1296\n\n   \n", None),  # no alignment, no intrinsics: the .sens has those
+        (" axisAlignment   =  1 0 0 2  0 1 0 3\t0 0 1 4  0 0 0 1  \r\n", (2.0, 3.0, 4.0)),
+        ("axisAlignment = 1 0 0 2 0 1 0 3 0 0 1 4 0 0 0 1\n" * 2, (2.0, 3.0, 4.0)),
+    ],
+)
+def test_variants_of_the_scan_text(tmp_path: Path, text: str, found: tuple[float, ...] | None) -> None:
+    (tmp_path / "x.txt").write_text(text)
+    T = axis_alignment(read_scan_txt(tmp_path / "x.txt"), "x.txt")
+    assert (None if T is None else tuple(T[:3, 3].tolist())) == found
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "2 0 0 0 0 2 0 0 0 0 2 0 0 0 0 1",  # scaled
+        "1 0 0 0 0 1 0 0 0 0 -1 0 0 0 0 1",  # mirrored
+        "1 0.1 0 0 0 1 0 0 0 0 1 0 0 0 0 1",  # sheared
+        "1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 2",
+        "1 0 0 inf 0 1 0 0 0 0 1 0 0 0 0 1",
+        "1e200 0 0 0 0 1e200 0 0 0 0 1e200 0 0 0 0 1",
+        "1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1 1",
+    ],
+)
+def test_an_alignment_that_is_not_rigid(rows: str) -> None:
+    with pytest.raises(ScanError, match="rigid transform"):
+        axis_alignment({"axisAlignment": rows}, "x.txt")
+
+
+def test_two_alignments_and_other_encodings_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("a = 1\na = 2\n")
+    with pytest.raises(ScanError, match=r"line 2[\s\S]*one value for a"):
+        read_scan_txt(tmp_path / "x.txt")
+    (tmp_path / "x.txt").write_bytes("sceneType = Caf\u00e9\n".encode("latin1"))
+    with pytest.raises(ScanError, match="not a text file"):
         read_scan_txt(tmp_path / "x.txt")

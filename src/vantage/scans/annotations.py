@@ -128,8 +128,8 @@ def read_aggregation(path: Path) -> Aggregation:
                 found = f"objects {owner[segment]} and {object_id}"
                 raise bad(path.name, at, f"one object for segment {segment}", found)
         groups.append(Group(object_id, label, tuple(dict.fromkeys(segments))))
-    names = (_name(value, key, path.name) for key in ("sceneId", "segmentsFile", "appId"))
-    return Aggregation(path.name, *names, tuple(groups))
+    scene, segments_file, app = (_name(value, key, path.name) for key in ("sceneId", "segmentsFile", "appId"))
+    return Aggregation(path.name, scene, segments_file, app, tuple(groups))
 
 
 def read_attributes(path: Path) -> dict[int, str]:

@@ -76,7 +76,7 @@ def stem(folder: Path, scan_id: str) -> str:
 def find(folder: Path, scan_id: str, ending: str) -> Path | None:
     """The scan's file with this ending, None when there is none."""
     name = stem(folder, scan_id)
-    if Path(name).name != name:
+    if Path(name).name != name or name == "..":
         raise ScanError("not a scan's id", where=scan_id, expected="a name without folders", found=repr(name))
     path = folder / f"{name}{ending}"
     return path if path.is_file() else None
