@@ -56,4 +56,4 @@ def test_ten_gigabytes_in_bounded_memory(large: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", READS, str(large), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < LIMIT_MB
+    assert int(done.stdout) < LIMIT_MB, done.stdout

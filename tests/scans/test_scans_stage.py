@@ -17,11 +17,11 @@ from vantage.core.memo import Memo
 from vantage.core.tasks import Task
 from vantage.records.frames import Frame, kept_frames, read_frames
 from vantage.records.objects import read_objects, read_points
-from vantage.records.scan import read_scan
+from vantage.records.scan import read_scan, room_of
 from vantage.scans import stage
 from vantage.scans.config import DownloadConfig, ExtractConfig, FolderConfig
 from vantage.scans.pixels import read_color, read_depth
-from vantage.scans.stage import download, extract, list_scans, room_of, source_digest
+from vantage.scans.stage import download, extract, list_scans, source_digest
 
 MakeTask = Callable[..., Task]
 
@@ -90,7 +90,7 @@ def test_facts_report_unknown_labels_and_dropped_frames(raw_scan: Path, make_tas
     first = make_task("scene0000_00")
     assert download(first, folder_config(raw_scan.parent))["files"] == 6
     facts = extract(make_task("scene0000_00", download=first.out), ExtractConfig())
-    assert facts["unknown_labels"] == "thingamajig"
+    assert facts["unknown_labels"] == "thingamajig 1"
     assert facts["dropped_reasons"] == "lost tracking 1"
     assert (facts["recorded"], facts["kept"], facts["dropped"], facts["objects"]) == (4, 3, 1, 3)
     assert facts["alignment"] == "axisAlignment" and facts["extrinsics_ignored"] == 0
@@ -206,8 +206,11 @@ def test_the_users_label_table(raw_scan: Path, make_task: MakeTask, tmp_path: Pa
     download(first, config)
     assert (first.out / "labels.tsv").read_text().count("\n") == 2  # only the row that this scan needs
     second = make_task("scene0000_00", download=first.out)
-    assert extract(second, ExtractConfig())["unknown_labels"] == ""
-    assert read_objects(second.out)[2].nyu40 == "otherfurniture"
+    # A label that the given table lacks is told, and its object stays.
+    facts = extract(second, ExtractConfig())
+    assert facts["unknown_labels"] == "chair 1, nightstand 1"
+    assert facts["annotation_release"] == "v2" and "1 of 3 labels" in str(facts["release_evidence"])
+    assert [item.nyu40 for item in read_objects(second.out)] == ["unknown", "unknown", "otherfurniture"]
     table.write_text(table.read_text().replace("39", "40"))
     os.utime(table, ns=(0, 0))
     assert source_digest(config, "scene0000_00", Memo()) != before

@@ -76,6 +76,8 @@ STAGES: Table = {
         body="vantage.questions.stage:synthesize",
         config="vantage.questions.config:SynthesizeConfig",
         finish="vantage.questions.stage:summarize",
+        fingerprint="vantage.questions.split:listed_split",
+        listing=("splits.train", "splits.heldout"),
     ),
     "finetune": StageBody(
         body="vantage.training.stage:finetune",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from vantage.core.tasks import Facts, Task
 from vantage.geometry.transforms import compose
 from vantage.records.frames import Frame, write_frames
 from vantage.records.objects import write_objects, write_points
-from vantage.records.scan import ScanMeta, write_scan
+from vantage.records.scan import ScanMeta, room_of, write_scan
 from vantage.scans import layout
 from vantage.scans.annotations import read_aggregation
 from vantage.scans.config import DownloadConfig, ExtractConfig
@@ -25,8 +24,9 @@ from vantage.scans.generated.config import scan_ids
 from vantage.scans.labels import read_label_table, write_label_table
 from vantage.scans.objects import LABEL_TABLE, read_annotations
 from vantage.scans.raw import RawScan
+from vantage.scans.release import require_known_labels
 from vantage.scans.scan_txt import axis_alignment, read_scan_txt
-from vantage.scans.scannet import AGGREGATION, TXT, find
+from vantage.scans.scannet import AGGREGATION, TXT, find, require_own_files
 from vantage.scans.source import open_scan
 
 
@@ -86,6 +86,7 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
     or no frame is left.
     """
     raw_dir = task.inputs["download"]
+    require_own_files(raw_dir, task.item)
     scan = open_scan(raw_dir, task.item, config.stride, config.capture)
     T_aligned_raw, alignment = _alignment(raw_dir, task.item, scan)
     annotations = read_annotations(raw_dir, task.item, T_aligned_raw)
@@ -107,20 +108,19 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
     write_frames(task.out, frames)
     write_objects(task.out, annotations.objects)
     write_points(task.out, annotations.points)
+    unknown = ", ".join(f"{label} {count}" for label, count in annotations.unknown.items())
+    if unknown:
+        task.progress.say(f"{task.item}: labels without an NYU40 class, by number of objects: {unknown}")
     task.progress.step(len(frames), len(frames), "written")
     return {
         **_counts(frames, scan),
         "layout": scan.layout,
         "alignment": alignment,
         "objects": len(annotations.objects),
-        "unknown_labels": ", ".join(annotations.unknown),
+        "unknown_labels": unknown,
         "objects_without_points": len(annotations.empty),
+        **annotations.facts,
     }
-
-
-def room_of(scan_id: str) -> str:
-    """The room a scan was taken in: ScanNet numbers repeated scans of a room `_00`, `_01`, ..."""
-    return re.sub(r"_\d\d$", "", scan_id)
 
 
 def _alignment(raw_dir: Path, scan_id: str, scan: RawScan) -> tuple[Float64[np.ndarray, "4 4"], str]:
@@ -161,6 +161,9 @@ def _write_needed_labels(table: Path, out: Path, scan_id: str) -> None:
     """The rows of the label table that this scan uses: its outputs then depend on those alone."""
     aggregation = find(out, scan_id, AGGREGATION)
     if aggregation is not None:
-        known = read_label_table(table)
-        used = {group.label for group in read_aggregation(aggregation)}
-        write_label_table(out / LABEL_TABLE, {label: known[label] for label in used & known.keys()})
+        known, labels = (
+            read_label_table(table),
+            {group.label for group in read_aggregation(aggregation).groups},
+        )
+        require_known_labels(aggregation.name, labels, known, table.name)
+        write_label_table(out / LABEL_TABLE, known, labels)

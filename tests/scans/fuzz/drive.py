@@ -47,7 +47,7 @@ def fuzz(name: str, seconds: int) -> None:
 
     target, folder = TARGETS[name], Path(".fuzz") / name
     (folder / "corpus").mkdir(parents=True, exist_ok=True)
-    for k, seed in enumerate(target.seeds()):
+    for k, seed in enumerate(target.seeds):
         (folder / "corpus" / f"seed{k}").write_bytes(seed)
     flags = [
         f"-max_total_time={seconds}",

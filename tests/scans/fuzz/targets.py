@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import targets_annotations
 
 from vantage.core.errors import ScanError
 from vantage.geometry.camera import Pinhole
@@ -24,7 +25,7 @@ class Target:
     """A reader under test, and inputs that it accepts."""
 
     read: Callable[[bytes], object]
-    seeds: Callable[[], list[bytes]]
+    seeds: list[bytes]
 
 
 @contextmanager
@@ -72,4 +73,7 @@ def sens_seeds() -> list[bytes]:
     return seeds
 
 
-TARGETS: dict[str, Target] = {"sens": Target(read_sens, sens_seeds)}
+TARGETS: dict[str, Target] = {
+    "sens": Target(read_sens, sens_seeds()),
+    **{name: Target(read, seeds) for name, (read, seeds) in targets_annotations.TARGETS.items()},
+}

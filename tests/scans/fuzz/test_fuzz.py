@@ -66,13 +66,13 @@ def mutated(data: bytes, changes: list[tuple[str, int, int | bytes]]) -> bytes:
 @given(st.data())
 def test_only_scan_errors_come_out(name: str, data: st.DataObject) -> None:
     target = TARGETS[name]
-    seed = data.draw(st.sampled_from(target.seeds()))
+    seed = data.draw(st.sampled_from(target.seeds))
     target.read(mutated(seed, data.draw(st.lists(mutation, min_size=1, max_size=6))))
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_seeds_are_read(name: str) -> None:
     target = TARGETS[name]
-    assert target.seeds()
-    for seed in target.seeds():
+    assert target.seeds
+    for seed in target.seeds:
         target.read(seed)
