@@ -97,8 +97,8 @@ say "installing Vantage and what it needs (extras: $extras): about 250 packages,
 # uv installs in a tenth of pip's time; it does not read pip's configuration, so pip stands behind it.
 pip install -q uv >/dev/null 2>&1 &&
   "$venv/bin/uv" pip install --python "$venv/bin/python" -c constraints.txt -e ".[$extras]" \
-    2> >(tee "$venv/uv.log" | grep -v '^ [-+~] ' >&2) ||
-  { say "uv could not ($(tail -n 1 "$venv/uv.log" 2>/dev/null || echo "not to be had")); pip does it, which takes some minutes" &&
+    2> >(grep --line-buffered -v '^ [-+~] ' >&2) ||
+  { say "uv could not; pip does it, which takes some minutes" &&
     pip install -q -c constraints.txt -e ".[$extras]" 2>&1 | { grep -v "^WARNING: Location" || true; }; }
 "$venv/bin/python" -c 'import vantage' || fail "the installation failed; its messages are above"
 printf '%s' "$wanted" >"$stamp"
