@@ -13,6 +13,7 @@ from vantage.core.errors import ContractError
 from vantage.core.frames import Frame, require_frame
 from vantage.geometry.boxes import OrientedBox, axis_box
 from vantage.geometry.transforms import apply
+from vantage.records.arrays import write_arrays
 from vantage.records.tables import read_table, write_table
 
 OBJECTS_FILE = "objects.parquet"
@@ -104,13 +105,13 @@ class ScanPoints:
 
 def write_points(folder: Path, points: ScanPoints) -> None:
     """Write `points.npz` into a scan's folder."""
-    np.savez(
-        folder / POINTS_FILE,
-        version=np.int32(POINTS_VERSION),
-        coord=points.coord.astype(np.float32),
-        instance=points.instance.astype(np.int32),
-        superpoint=points.superpoint.astype(np.int32),
-    )
+    arrays = {
+        "version": np.array(POINTS_VERSION, dtype=np.int32),
+        "coord": points.coord.astype(np.float32),
+        "instance": points.instance.astype(np.int32),
+        "superpoint": points.superpoint.astype(np.int32),
+    }
+    write_arrays(folder / POINTS_FILE, arrays)
 
 
 def read_points(folder: Path) -> ScanPoints:

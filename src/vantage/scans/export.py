@@ -22,6 +22,7 @@ from vantage.core import atomic
 from vantage.core.errors import ParameterError, ResourceError, ScanError
 from vantage.core.progress import Progress
 from vantage.geometry.camera import Pinhole
+from vantage.records.arrays import write_arrays
 from vantage.scans.codecs import decode_color, decode_depth, encode_png, encode_png16, shrink_color
 from vantage.scans.layouts.texts import matrix_text, square
 from vantage.scans.raw import pinhole
@@ -123,12 +124,9 @@ def write_poses(sens: SensReader, out: Path) -> int:
     with _writing(out):
         if out.suffix == ".npz":
             part = out.with_name(f".{out.stem}.{uuid.uuid4().hex[:8]}.npz")
-            np.savez(
-                part,
-                T_raw_cam=sens.poses(),
-                frame_ids=np.arange(len(frames)),
-                timestamps_us=np.array([frame.timestamp_color for frame in frames], dtype=np.int64),
-            )
+            times = np.array([frame.timestamp_color for frame in frames], dtype=np.int64)
+            ids = np.arange(len(frames))
+            write_arrays(part, {"T_raw_cam": sens.poses(), "frame_ids": ids, "timestamps_us": times})
             part.replace(out)
         else:
             out.mkdir(parents=True, exist_ok=True)
