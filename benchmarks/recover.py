@@ -42,7 +42,7 @@ def make_points(n: int, objects: int) -> ScanPoints:
         parts.append(surface(rng, center, size, (n - shell) // objects))
         ids.append(np.full(len(parts[-1]), k))
     order = rng.permutation(sum(len(part) for part in parts))
-    return ScanPoints(
+    return ScanPoints.plain(
         np.concatenate(parts)[order].astype(np.float32), np.concatenate(ids)[order].astype(np.int32)
     )
 

@@ -73,7 +73,9 @@ def write_all(folder: Path) -> dict[str, object]:
         "frames": [a_frame(0, POSE, ""), a_frame(3, LOST, "pose is not finite")],
         "objects": [an_object(0, "red"), an_object(5, None)],
         "points": objects.ScanPoints(
-            RNG.normal(size=(7, 3)).astype(np.float32), np.arange(-1, 6, dtype=np.int32)
+            RNG.normal(size=(7, 3)).astype(np.float32),
+            np.arange(-1, 6, dtype=np.int32),
+            np.array([1, 0, 0, 2, 2, 1, 0], dtype=np.int32),
         ),
         "patches": patches.PatchCoordinates(
             np.array([0, 3]),

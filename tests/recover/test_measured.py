@@ -17,7 +17,7 @@ def room() -> BoxRoom:
 
 
 def scan_points(room: BoxRoom) -> ScanPoints:
-    return ScanPoints(room.vertices.astype(np.float32), room.instance)
+    return ScanPoints.plain(room.vertices.astype(np.float32), room.instance)
 
 
 def test_columns() -> None:
@@ -94,7 +94,9 @@ def test_only_pixels_of_the_colour_image_count() -> None:
     depth_camera = Pinhole(64, 64, 32.0, 32.0, 31.5, 31.5)
     color_camera = Pinhole(128, 128, 128.0, 128.0, 63.5, 63.5)  # sees the middle half, on either axis
     grid = np.stack(np.meshgrid(np.linspace(-2, 2, 101), np.linspace(-2, 2, 101)), -1).reshape(-1, 2)
-    wall = ScanPoints(np.c_[grid, np.full(len(grid), 1.0)].astype(np.float32), np.zeros(len(grid), np.int32))
+    wall = ScanPoints.plain(
+        np.c_[grid, np.full(len(grid), 1.0)].astype(np.float32), np.zeros(len(grid), np.int32)
+    )
     labels = PixelLabels(wall, np.array([0]), stride=1, radius_m=0.05)
     everywhere = labels.count(np.full((64, 64), 1.0, dtype=np.float32), np.eye(4), depth_camera, color_camera)
     assert everywhere.tolist() == [MODEL_EDGE**2]  # the wall fills the colour image

@@ -79,7 +79,7 @@ def test_objects_without_vertices_are_bad_data(tmp_path: Path) -> None:
     zeros = [np.zeros((240, 320), dtype=np.float32)] * 4
     raw, extract = write_folders(tmp_path / "scan", ROOM, POSES, zeros)
     points = read_points(extract)
-    write_points(extract, ScanPoints(points.coord, np.full_like(points.instance, -1)))
+    write_points(extract, ScanPoints.plain(points.coord, np.full_like(points.instance, -1)))
     with pytest.raises(ScanError, match=r"none of its vertices"):
         recover(a_task(tmp_path, raw, extract), RecoverConfig())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,11 @@ class ScanMeta:
     def depth_of(self, frame: Frame) -> Pinhole:
         """The depth camera of a frame."""
         return self.depth.with_intrinsics(frame.depth_intrinsics)
+
+
+def room_of(scan_id: str) -> str:
+    """The room a scan was taken in: ScanNet numbers repeated scans of a room `_00`, `_01`, ..."""
+    return re.sub(r"_\d\d$", "", scan_id)
 
 
 def write_scan(folder: Path, meta: ScanMeta) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 
 import numpy as np
@@ -35,6 +36,17 @@ def decode_color(
     except _PIL_ERRORS as error:
         raise ScanError(f"unreadable colour image: {error}", where=where, expected=compression) from error
     return rgb
+
+
+def shrink_color(data: bytes, size: tuple[int, int], where: str) -> bytes:
+    """The JPEG of a JPEG or PNG at another size (width, height); a JPEG is unpacked at reduced scale."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as image:
+            image.draft("RGB", size)
+            small = image.convert("RGB").resize(size, Image.Resampling.BOX)
+    except _PIL_ERRORS as error:
+        raise ScanError(f"unreadable colour image: {error}", where=where, expected="JPEG or PNG") from error
+    return encode_jpeg(np.asarray(small))
 
 
 def decode_gray(
@@ -93,16 +105,39 @@ def encode_depth(depth: UInt16[np.ndarray, "h w"], level: int = 3) -> bytes:
 
 
 def encode_png16(depth: UInt16[np.ndarray, "h w"]) -> bytes:
-    """Depth as a 16 bit grey PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(depth, dtype=np.uint16)).save(buffer, format="PNG")
-    return buffer.getvalue()
+    """Depth as a 16 bit grey PNG.
+
+    Each row is stored as differences to the pixel before (PNG's filter 1) and packed by ISA-L: as small as
+    Pillow's, several times as fast.
+    """
+    from isal import isal_zlib
+
+    height, width = depth.shape
+    pixels = np.ascontiguousarray(depth, dtype=">u2").view(np.uint8)
+    rows = np.empty((height, 1 + 2 * width), dtype=np.uint8)
+    rows[:, 0] = 1
+    rows[:, 1:3] = pixels[:, :2]
+    np.subtract(pixels[:, 2:], pixels[:, :-2], out=rows[:, 3:])
+    header = struct.pack(">2I5B", width, height, 16, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", isal_zlib.compress(rows.data, 2)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name, data) for name, data in chunks)
+
+
+def _png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def encode_jpeg(rgb: UInt8[np.ndarray, "h w 3"], quality: int = 90) -> bytes:
     """Colour as JPEG."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, format="JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def encode_png(rgb: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """Colour as PNG, packed lightly."""
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 

@@ -47,7 +47,7 @@ class Convention:
     Attributes:
         poses: which way a stored matrix maps.
         camera_axes: the axes of its camera.
-        depth_units_per_m: stored depth units per metre.
+        depth_units_per_m: stored depth units per metre; 0 where a file of the recording tells.
         up: the axis of the world (after `T_world_cam`) that points up; None where nobody says.
     """
 

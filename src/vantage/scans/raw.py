@@ -78,3 +78,12 @@ def pinhole(width: int, height: int, K: Float[np.ndarray, "r c"], where: str) ->
         return Pinhole.from_matrix(width, height, np.asarray(K, dtype=np.float64))
     except ValueError as error:
         raise ScanError("bad intrinsics", where=where, found=error) from error
+
+
+def camera_of(size: tuple[int, int], intrinsics: Intrinsics, where: str) -> Pinhole:
+    """A camera from width and height and fx, fy, cx, cy of a file; ScanError naming `where` when it is
+    none."""
+    try:
+        return Pinhole(*size, *intrinsics)
+    except ValueError as error:
+        raise ScanError("bad intrinsics", where=where, found=error) from error

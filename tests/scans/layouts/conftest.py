@@ -108,7 +108,7 @@ def recording(generated: GeneratedScan) -> Recording:
     exact = recording_of(generated)
     T = exact.T_world_cam.copy()
     T[LOST] = -np.inf
-    return replace(exact, T_world_cam=T)
+    return replace(exact, T_world_cam=T, timestamps_s=exact.timestamps_s - exact.timestamps_s[0])
 
 
 @pytest.fixture(scope="session")

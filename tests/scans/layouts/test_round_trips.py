@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from vantage.records.patches import read_patches
 from vantage.records.scan import ScanMeta, read_scan
 from vantage.scans.agreement import depth_agreement, median_share
 from vantage.scans.codecs import decode_color, encode_jpeg
-from vantage.scans.config import DownloadConfig, ExtractConfig, FolderConfig
+from vantage.scans.config import CaptureConfig, DownloadConfig, ExtractConfig, FolderConfig
 from vantage.scans.frames import judge
 from vantage.scans.generated.scan import GeneratedScan
 from vantage.scans.generated.scan import write_scan as write_sens
@@ -54,13 +55,13 @@ def test_what_is_written_is_read(case: Any, recording: Recording, folder: Path, 
     if case.times:
         assert [f.timestamp_s for f in scan.frames] == pytest.approx(kept.timestamps_s.tolist(), abs=1e-6)
     for found, made in ((scan.color, kept.color_camera), (scan.depth, kept.depth_camera)):
-        assert found.to_dict() == pytest.approx(made.to_dict(), abs=1e-8)
+        assert found.to_dict() == pytest.approx(made.to_dict(), rel=1e-8)
     for k, raw in enumerate(scan.frames):
         if k == LOST:
             assert "no pose" in raw.problem or not np.isfinite(raw.T_raw_cam).any()
         else:
             assert raw.problem == ""
-            # Nine decimals are written, of a quaternion too.
+            # Nine significant digits are written, of a quaternion too.
             np.testing.assert_allclose(raw.T_raw_cam, kept.T_world_cam[k], atol=1e-8)
 
 
@@ -91,11 +92,15 @@ def test_frames_agree_as_those_recorded(
     meta, frames = judged(folder, opened(case.write(recording, folder), case.capture(recording)))
     found = depth_agreement(folder, frames, meta, [(i, j) for i, j, _, _ in usable_pairs])
     for result, (_, _, shared, agreeing) in zip(found, usable_pairs, strict=True):
-        # Nine decimals and a rounded millimetre move a pixel over a border now and then.
+        # Nine digits and a rounded millimetre move a pixel over a border now and then.
         assert result.shared == pytest.approx(shared, abs=5)
         assert result.share == pytest.approx(agreeing / shared, abs=2e-3)
     share, pairs = median_share(found)
     assert pairs >= 18 and share >= 0.95
+    turn = np.diag([1.0, -1.0, -1.0, 1.0])
+    turned = [replace(f, T_raw_cam=f.T_raw_cam @ turn) if f.kept else f for f in frames]
+    wrong = depth_agreement(folder, turned, meta, [(i, j) for i, j, _, _ in usable_pairs])
+    assert not median_share(wrong)[0] > 0.8  # the camera's axes the other way round
 
 
 def test_stride_counts_frames_before_any_is_dropped(
@@ -105,6 +110,20 @@ def test_stride_counts_frames_before_any_is_dropped(
     scan = opened(folder, case.capture(recording), stride=3)
     assert [f.frame_id for f in scan.frames] == list(case.ids)[::3] and scan.recorded == len(case.ids)
     np.testing.assert_allclose(scan.frames[2].T_raw_cam, recording.T_world_cam[6], atol=1e-8)
+
+
+def test_the_users_word_goes_first(case: Any, short: Recording, folder: Path, opened: Opened) -> None:
+    case.write(short, folder)
+    plain = opened(folder, case.capture(short))
+    four, said = (50.0, 51.0, 30.0, 31.0), {"depth_units_per_m": 256.0, "up": "-x"}
+    told = opened(
+        folder,
+        CaptureConfig(poses="world_to_camera", color_intrinsics=four, depth_intrinsics=four, **said),  # type: ignore[arg-type]
+    )
+    assert (told.color.fx, told.depth.cy, told.depth_unit_m, told.up) == (50.0, 31.0, 1 / 256, "-x")
+    for before, after in zip(plain.frames, told.frames, strict=True):
+        same = np.allclose(before.T_raw_cam, after.T_raw_cam)
+        assert same == (case.name == "arkitscenes") and after.color_intrinsics is None
 
 
 def test_a_layout_recognises_its_own_folders_alone(
@@ -205,4 +224,4 @@ def test_through_download_extract_and_lift(
         uv, z = kept.depth_camera.project(points @ T[:3, :3].T + T[:3, 3])
         column, line = np.floor(uv + 0.5).astype(int).T
         assert np.abs(z - kept.depth_mm[k][line, column] / 1000).max() < 2e-3
-    assert meta.depth.to_dict() == pytest.approx(kept.depth_camera.to_dict(), abs=1e-8)
+    assert meta.depth.to_dict() == pytest.approx(kept.depth_camera.to_dict(), rel=1e-8)

@@ -85,7 +85,7 @@ def test_quaternions_and_rotation_vectors_against_scipy(tmp_path: Path) -> None:
 def test_the_writer_is_the_inverse_of_the_reader(tmp_path: Path) -> None:
     T = np.tile(np.eye(4), (2, 1, 1))
     T[1] = -np.inf  # lost: no line
-    assert quaternion_lines(["0.5", "1.0"], T) == [f"0.5 {' '.join(['0.000000000'] * 6)} 1.000000000"]
+    assert quaternion_lines(["0.5", "1.0"], T) == ["0.5 0 0 0 0 0 0 1"]
 
 
 def test_a_quaternion_nearly_of_length_one_is_brought_to_it_and_another_is_a_problem(tmp_path: Path) -> None:

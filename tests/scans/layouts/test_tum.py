@@ -127,10 +127,12 @@ def test_where_the_intrinsics_come_from(sequence: Path, short: Recording, opened
     eye = short.depth_camera
     said = CaptureConfig(color_intrinsics=(50.0, 51.0, 40.0, 30.0))
     assert opened(sequence).color == opened(sequence).depth
-    assert opened(sequence).color.fx == pytest.approx(eye.fx, abs=1e-8)
+    assert opened(sequence).color.fx == pytest.approx(eye.fx, rel=1e-8)
     assert opened(sequence, said).color.fx == opened(sequence, said).depth.fx == 50
     (sequence / "intrinsics.txt").rename(sequence / "camera.txt")
-    assert opened(sequence).depth.cy == pytest.approx(eye.cy, abs=1e-8)
+    assert opened(sequence).depth.cy == pytest.approx(eye.cy, rel=1e-8)
+    np.savetxt(sequence / "camera.txt", eye.matrix(), header="K")
+    assert opened(sequence).depth.to_dict() == pytest.approx(eye.to_dict(), rel=1e-8)
     (sequence / "camera.txt").unlink()
     with pytest.raises(
         ScanError, match=r"intrinsics\.txt or camera\.txt[\s\S]*extract\.capture\.color_intrinsics"

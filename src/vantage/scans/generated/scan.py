@@ -62,6 +62,14 @@ class GeneratedScan:
         return {item.object_id: item.color for item in self.room.items}
 
 
+def recording_of(scan: GeneratedScan) -> Recording:
+    """The frames of a scan in the raw world, to be written in any layout; half a second apart."""
+    seconds = np.arange(len(scan.color)) * (_FRAME_US / 1e6)
+    return Recording(
+        scan.color_camera, scan.depth_camera, scan.color, scan.depth, scan.T_raw_cam, 1000.0 + seconds
+    )
+
+
 def room_id_of(scan_id: str) -> str:
     """`room0003` of `room0003_01`."""
     room_id, _, number = scan_id.rpartition("_")
@@ -122,18 +130,6 @@ def write_scan(scan: GeneratedScan, folder: Path) -> None:
         len(scan.color),
         T_aligned_raw=scan.T_aligned_raw,
         scene_type=_SCENE_TYPE[scan.room.style],
-    )
-
-
-def recording_of(scan: GeneratedScan) -> Recording:
-    """The frames alone, in the raw world, to be written in any layout; time starts at 0."""
-    return Recording(
-        color_camera=scan.color_camera,
-        depth_camera=scan.depth_camera,
-        color=scan.color,
-        depth_mm=scan.depth,
-        T_world_cam=scan.T_raw_cam,
-        timestamps_s=np.arange(len(scan.color)) * (_FRAME_US / 1e6),
     )
 
 

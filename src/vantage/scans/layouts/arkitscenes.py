@@ -25,7 +25,7 @@ from vantage.scans.layouts.base import Reading, Recording
 from vantage.scans.layouts.parts import frame, image_shape, read_text, registered, scan, under
 from vantage.scans.layouts.trajectory import associate, read_rotation_vectors, require_pairs
 from vantage.scans.layouts.writing import numbers, register, save_color, save_depth, save_lines
-from vantage.scans.raw import RawFrame, RawScan
+from vantage.scans.raw import RawFrame, RawScan, camera_of
 
 WITHIN_S = 0.005
 TRAJECTORY = "lowres_wide.traj"
@@ -77,11 +77,8 @@ class ArkitScenesLayout:
             stored = f"no pose within {WITHIN_S:g} s" if to_pose[i] < 0 else poses.stored(int(to_pose[i]))
             both = {"color": parts["color"][k], "depth": _near(parts["depth"], k)}
             raw = frame(folder, k, both, stored, reading.convention, float(times[i]))
-            eye = (
-                Pinhole(*shape, *given)
-                if (given := reading.color_intrinsics)
-                else _eye(parts["camera"], k, shape)
-            )
+            given = reading.color_intrinsics
+            eye = camera_of(shape, given, scan_id) if given else _eye(parts["camera"], k, shape)
             if isinstance(eye, Pinhole):
                 eyes.append(registered(eye, depth_shape, reading))
                 if not given:

@@ -35,7 +35,7 @@ from vantage.scans.layouts.parts import (
     under,
 )
 from vantage.scans.layouts.writing import matrix_text, register, save_color, save_depth, save_lines
-from vantage.scans.raw import RawScan, pinhole
+from vantage.scans.raw import RawScan, camera_of, pinhole
 
 COLOR_FOLDERS = ("color", "rgb", "image")
 TRAJECTORY = "trajectory.log"
@@ -172,7 +172,7 @@ def _intrinsics(folder: Path) -> list[Path]:
 
 def _camera(folder: Path, scan_id: str, shape: tuple[int, int], reading: Reading) -> Pinhole:
     if reading.color_intrinsics:
-        return Pinhole(*shape, *reading.color_intrinsics)
+        return camera_of(shape, reading.color_intrinsics, scan_id)
     found = _intrinsics(folder)
     if len(found) != 1:
         raise ScanError(

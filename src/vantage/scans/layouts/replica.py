@@ -31,7 +31,7 @@ from vantage.scans.layouts.parts import (
 )
 from vantage.scans.layouts.trajectory import read_table
 from vantage.scans.layouts.writing import numbers, register, save_color, save_depth, save_lines
-from vantage.scans.raw import RawScan
+from vantage.scans.raw import RawScan, camera_of
 
 RESULTS = "results"
 TRAJECTORY = "traj.txt"
@@ -115,7 +115,7 @@ def _camera(folder: Path, scan_id: str, shape: tuple[int, int], reading: Reading
     path, units = _camera_file(folder), reading.convention.depth_units_per_m
     if path is None:
         if reading.color_intrinsics:
-            return Pinhole(*shape, *reading.color_intrinsics), units
+            return camera_of(shape, reading.color_intrinsics, scan_id), units
         raise ScanError(
             "the camera of the scan is not told",
             where=scan_id,

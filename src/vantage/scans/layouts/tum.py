@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from vantage.core.errors import ScanError
-from vantage.geometry.camera import Pinhole
 from vantage.records.frames import Intrinsics
 from vantage.scans.conventions import Convention
 from vantage.scans.layouts.base import Reading, Recording
 from vantage.scans.layouts.parts import frame, image_shape, registered, scan, under
-from vantage.scans.layouts.trajectory import associate, read_list, read_quaternions, read_table, require_pairs
+from vantage.scans.layouts.trajectory import associate, read_list, read_quaternions, require_pairs, rows
 from vantage.scans.layouts.writing import (
     numbers,
     quaternion_lines,
@@ -28,13 +27,13 @@ from vantage.scans.layouts.writing import (
     save_depth,
     save_lines,
 )
-from vantage.scans.raw import RawFrame, RawScan
+from vantage.scans.raw import RawFrame, RawScan, camera_of
 
 WITHIN_S = 0.02
 LISTS = {"color": "rgb.txt", "depth": "depth.txt"}
 POSES = "groundtruth.txt"
 
-#: Beside the lists: one line `fx fy cx cy` (pixels; # starts a comment).
+#: Beside the lists: `fx fy cx cy` in pixels, or a 3x3 or 4x4 intrinsic matrix; # starts a comment.
 INTRINSICS_FILES = ("intrinsics.txt", "camera.txt")
 
 #: The benchmark's calibration of each of its cameras; the lenses' distortion is left alone.
@@ -83,7 +82,8 @@ class TumLayout:
             stored = f"no pose within {WITHIN_S:g} s" if to_pose[k] < 0 else poses.stored(int(to_pose[k]))
             frames.append(frame(folder, k, images, stored, reading.convention, float(color_s[k])))
         intrinsics = reading.color_intrinsics or _intrinsics(folder, scan_id)
-        eye = Pinhole(*image_shape("color", (folder / name for name in color)), *intrinsics)
+        shape = image_shape("color", (folder / name for name in color))
+        eye = camera_of(shape, intrinsics, f"{scan_id}, {' or '.join(INTRINSICS_FILES)}")
         cameras = registered(eye, image_shape("depth", (folder / name for name in depth)), reading)
         return scan(self.name, reading, cameras, frames, len(color))
 
@@ -91,10 +91,7 @@ class TumLayout:
 def _intrinsics(folder: Path, scan_id: str) -> Intrinsics:
     for name in INTRINSICS_FILES:
         if (path := folder / name).is_file():
-            fx, fy, cx, cy = read_table(path, 4, "fx fy cx cy")[0].tolist()
-            if not (np.isfinite((fx, fy, cx, cy)).all() and min(fx, fy) > 0):
-                raise ScanError("bad intrinsics", where=name, expected="fx fy cx cy", found=(fx, fy, cx, cy))
-            return fx, fy, cx, cy
+            return _four(path)
     if known := re.search("|".join(KNOWN), scan_id, re.IGNORECASE):
         return KNOWN[known[0].lower()]
     files, names = " or ".join(INTRINSICS_FILES), ", ".join(KNOWN)
@@ -104,6 +101,22 @@ def _intrinsics(folder: Path, scan_id: str) -> Intrinsics:
         expected=f"{files} with a line fx fy cx cy, or one of {names} in its name",
         hint="Write the file, or set extract.capture.color_intrinsics.",
     )
+
+
+def _four(path: Path) -> Intrinsics:
+    words = [word for _, line in rows(path) for word in line.split()]
+    try:
+        values = np.array(words, dtype=np.float64)
+    except ValueError:
+        values = np.empty(0)
+    if values.size in (9, 16):
+        K = values.reshape(int(values.size**0.5), -1)
+        values = np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
+    if values.size != 4:
+        expected, found = "fx fy cx cy, or a 3x3 or 4x4 matrix", " ".join(words)[:80] or "nothing"
+        raise ScanError("bad intrinsics", where=path.name, expected=expected, found=found)
+    fx, fy, cx, cy = values.tolist()
+    return fx, fy, cx, cy
 
 
 def write(recording: Recording, folder: Path) -> None:

@@ -1,24 +1,22 @@
-"""What the writers of the layouts share. They make the folders that the readers are proved on."""
+"""What writers share: images, matrices and trajectories in files, and colour registered to depth."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
-from PIL import Image
+from jaxtyping import Float, Float64, UInt8, UInt16
 
 from vantage.geometry.camera import Pinhole
-from vantage.scans.codecs import encode_jpeg, encode_png16
+from vantage.scans.codecs import encode_jpeg, encode_png, encode_png16
 from vantage.scans.conventions import Convention
 from vantage.scans.layouts.base import Recording
 
 
 def save_color(path: Path, rgb: UInt8[np.ndarray, "h w 3"]) -> None:
     """Write a colour image as the ending says, .jpg or .png."""
-    data = encode_jpeg(rgb) if path.suffix == ".jpg" else _encode_png(rgb)
+    data = encode_jpeg(rgb) if path.suffix == ".jpg" else encode_png(rgb)
     _made(path).write_bytes(data)
 
 
@@ -39,15 +37,20 @@ def save_depth(
 
 
 def save_matrix(path: Path, matrix: Float[np.ndarray, "r c"]) -> None:
-    """Write a matrix, one row a line, with nine decimals."""
+    """Write a matrix, one row a line."""
     _made(path).write_text(matrix_text(matrix), encoding="utf-8")
 
 
 def save_intrinsics(path: Path, camera: Pinhole) -> None:
     """Write an intrinsic matrix, 4x4 as ScanNet has it."""
-    K = np.eye(4)
-    K[:3, :3] = camera.matrix()
-    save_matrix(path, K)
+    save_matrix(path, square(camera))
+
+
+def square(camera: Pinhole) -> Float64[np.ndarray, "4 4"]:
+    """The intrinsic matrix as 4x4, as ScanNet stores it."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = camera.matrix()
+    return matrix
 
 
 def save_lines(path: Path, lines: list[str]) -> None:
@@ -61,8 +64,8 @@ def matrix_text(matrix: Float[np.ndarray, "r c"]) -> str:
 
 
 def numbers(values: Float[np.ndarray, "n"]) -> str:
-    """Numbers with nine decimals, and spaces between."""
-    return " ".join(f"{value:.9f}" for value in values)
+    """Numbers with spaces between; nine significant digits, which bring every float32 back."""
+    return " ".join(f"{value:.9g}" for value in values.tolist())
 
 
 def quaternion_lines(keys: list[str], T: Float[np.ndarray, "n 4 4"]) -> list[str]:
@@ -90,12 +93,6 @@ def register(recording: Recording) -> Recording:
     color = np.zeros((len(recording.color), target.height, target.width, 3), np.uint8)
     color[:, inside] = recording.color[:, row, column]
     return replace(recording, color=color, color_camera=target)
-
-
-def _encode_png(rgb: UInt8[np.ndarray, "h w 3"]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def _made(path: Path) -> Path:
