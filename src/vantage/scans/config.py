@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from vantage.scans.generated.config import GeneratedConfig
+from vantage.scans.release.config import ScannetConfig
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,12 @@ class FolderConfig:
 
 @dataclass(frozen=True)
 class DownloadConfig:
-    """Where scans come from: rooms made and rendered here, or folders of your own."""
+    """Where scans come from: rooms made and rendered here, folders of your own, or ScanNet's server."""
 
-    source: Literal["generated", "folder"] = "generated"
+    source: Literal["generated", "folder", "scannet"] = "generated"
     generated: GeneratedConfig = field(default_factory=GeneratedConfig)
     folder: FolderConfig = field(default_factory=FolderConfig)
+    scannet: ScannetConfig = field(default_factory=ScannetConfig)
 
 
 @dataclass(frozen=True)
