@@ -52,7 +52,8 @@ def require_terms(config: ScannetConfig) -> None:
             expected="true, set by you",
             found="false",
             hint="request access from the ScanNet team, as ScanNet's own page tells; read the ScanNet Terms "
-            f"of Use that they give you, and if you accept them set {_KEY}.accept_terms: true (docs/scans.md)",
+            f"of Use that they give you, and if you accept them set {_KEY}.accept_terms: true "
+            "(docs/scans.md tells the steps)",
         )
 
 

@@ -67,27 +67,41 @@ def fetch_scan(task: Task, config: ScannetConfig, sleep: Callable[[float], objec
     """
     require_terms(config)
     scan_id, cache = check_scan_id(task.item), task.cache or task.work
+    with _alone(home(cache) / tree_of(scan_id) / scan_id, task.progress):
+        # The recording is the longest by far, so that it is begun first.
+        endings = sorted(wanted(scan_id, config.file_types), key=lambda ending: ending != SENS)
+        parts = {ending: part_of(cache, scan_id, ending) for ending in endings}
+        labels = _labels(cache) if AGGREGATION in parts else None
+        if all(part.finished() for part in (*parts.values(), *([] if labels is None else [labels]))):
+            return _fetched(parts, labels, 0, [])  # with no need of an address
+        return _fetch_missing(task, config, cache, parts, sleep)
+
+
+def _fetch_missing(
+    task: Task,
+    config: ScannetConfig,
+    cache: Path,
+    parts: dict[str, Part],
+    sleep: Callable[[float], object] | None,
+) -> Fetched:
     address, remarks, meter = find_address(config), queue.SimpleQueue[str](), Meter()
-    stop = threading.Event()
-    # The recording is the longest by far, so that it is begun first.
-    endings = sorted(wanted(scan_id, config.file_types), key=lambda ending: ending != SENS)
-    parts = {ending: part_of(cache, scan_id, ending) for ending in endings}
-    folder = home(cache) / tree_of(scan_id) / scan_id
-    with (
-        _alone(folder, task.progress),
-        _transfer(address, config, cache, meter, remarks.put, stop, sleep) as transfer,
-    ):
+    stop, scan_id = threading.Event(), task.item
+    with _transfer(address, config, cache, meter, remarks.put, stop, sleep) as transfer:
         jobs = [_job(transfer, part, addresses(scan_id, ending)) for ending, part in parts.items()]
         found = _together(jobs, config.connections, transfer, remarks, task.progress)
         there = {ending: part for (ending, part), has in zip(parts.items(), found, strict=True) if has}
         absent = sorted(parts.keys() - there.keys())
         _require_needed(scan_id, absent)
-        table = _label_table(transfer, cache, task.progress) if AGGREGATION in there else None
-    facts = {"files": len(there), "bytes": sum(part.size for part in there.values())}
+        labels = _label_table(transfer, cache, task.progress) if AGGREGATION in there else None
+    return _fetched(there, labels, meter.fetched, absent)
+
+
+def _fetched(parts: dict[str, Part], labels: Part | None, received: int, absent: Sequence[str]) -> Fetched:
+    facts = {"files": len(parts), "bytes": sum(part.size for part in parts.values())}
     return Fetched(
-        {part.target.name: part.target for part in there.values()},
-        table,
-        {**facts, "fetched_bytes": meter.fetched, "absent": ", ".join(absent)},
+        {part.target.name: part.target for part in parts.values()},
+        None if labels is None else labels.target,
+        {**facts, "fetched_bytes": received, "absent": ", ".join(absent)},
     )
 
 
@@ -179,13 +193,14 @@ def _require_needed(scan_id: str, absent: Sequence[str]) -> None:
         )
 
 
-def _label_table(transfer: Transfer, cache: Path, progress: Progress) -> Path | None:
-    part = Part(home(cache) / Path(LABEL_TABLE).name)
-    if part.finished():
-        return part.target
+def _labels(cache: Path) -> Part:
+    return Part(home(cache) / Path(LABEL_TABLE).name)
+
+
+def _label_table(transfer: Transfer, cache: Path, progress: Progress) -> Part | None:
     with _alone(home(cache) / ".labels", progress):
-        part = Part(part.target)  # as another process may have left it
+        part = _labels(cache)
         if not transfer.fetch(part, (LABEL_TABLE,)):
             progress.say(f"the server has no {LABEL_TABLE}: the built-in label table is used")
             return None
-    return part.target
+    return part

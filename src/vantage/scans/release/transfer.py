@@ -119,7 +119,7 @@ def _complete(part: Part, answer: urllib3.BaseHTTPResponse, have: int) -> bool:
     part.drop()
     found = "no size" if told is None or told.total is None else f"{told.total} bytes"
     raise FaultError(
-        "the file is another than the one begun", expected=f"{have} bytes or more", found=found, wait_s=0
+        "the file is another than the one begun", expected=f"{have} bytes or more", found=found, wait_s=0.0
     )
 
 
@@ -134,7 +134,7 @@ def _open(part: Part, source: str, answer: urllib3.BaseHTTPResponse, have: int) 
         if not fits or note is None or told is None or told.total not in (None, note.total):
             part.drop()
             expected, found = f"bytes from {have} of the same content", answer.headers.get("Content-Range")
-            raise FaultError("the file changed on the server", expected=expected, found=found, wait_s=0)
+            raise FaultError("the file changed on the server", expected=expected, found=found, wait_s=0.0)
         return
     if answer.status != 200:
         raise FaultError(f"the server answers {answer.status}", expected="200 or 206", found=answer.status)
