@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import tiny
-from scannet_server import Handler, Served, serving
 from tiny import Tiny, environment
 
+from scannet_server import Handler, Served, serving
 from vantage.scans.generated.config import GeneratedConfig
 from vantage.scans.generated.scan import generate_scan, write_scan
 
@@ -225,6 +224,7 @@ def test_a_full_disk(served: Served, tmp_path: Path) -> None:
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
         run("vantage", "run", "download")
         assert served.sent(SENS) <= (served.root / SENS).stat().st_size + (1 << 20)
-        assert os.path.getsize(run.workspace.out("download") / SCANS[0] / f"{SCANS[0]}.sens")
+        found = run.workspace.out("download") / SCANS[0] / f"{SCANS[0]}.sens"
+        assert found.read_bytes() == (served.root / SENS).read_bytes()
     finally:
         subprocess.run(["umount", str(disk)], check=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fetching import Fetching
+
 from scannet_server import Served, serving
 
 TRAIN, SECOND, TEST = "scene0000_00", "scene0001_00", "scene0707_00"

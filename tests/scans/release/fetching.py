@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from scannet_server import Served
-
 from vantage.core.tasks import Task
 from vantage.scans.release.config import ScannetConfig
 from vantage.scans.release.scan import Fetched, fetch_scan

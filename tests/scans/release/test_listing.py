@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from fetching import MESH, SCAN, SENS, Fetching
-from scannet_server import Handler, Script
 
+from scannet_server import Handler, Script
 from vantage.core.errors import ParameterError, ResourceError, ScanUnavailableError
 from vantage.core.tasks import Task
 from vantage.scans.config import DownloadConfig
@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_keep_the_list_is_named(
     assert "XDG_CACHE_HOME" in str(caught.value)
 
 
-def test_the_cost_is_what_is_then_fetched(fetching: Fetching) -> None:
+def test_the_cost_is_what_is_then_fetched(fetching: Fetching, monkeypatch: pytest.MonkeyPatch) -> None:
     config = fetching.config()
     scans = [*TRAIN, "scene0707_00"]
     before = fetch_cost(config, scans, fetching.cache, fetching.lines)
@@ -122,6 +122,7 @@ def test_the_cost_is_what_is_then_fetched(fetching: Fetching) -> None:
         fetching.fetch(scan_id)
     table = len(fetching.original("v2/tasks/scannetv2-labels.combined.tsv"))
     assert before.size == fetching.served.sent() - table
+    monkeypatch.delenv("VANTAGE_SCANNET_URL")
     after = fetch_cost(config, scans, fetching.cache, fetching.lines)
     assert (after.files, after.size, after.present_files, after.present) == (0, 0, 15, before.size)
 

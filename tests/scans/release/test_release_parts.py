@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fetching import SENS, Fetching
 from hypothesis import given
 from hypothesis import strategies as st
-from scannet_server import Handler, serving
 
+from scannet_server import Handler, serving
 from vantage.core.errors import ParameterError, ResourceError, ScanUnavailableError
 from vantage.scans.release.address import find_address
 from vantage.scans.release.client import Client

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from fetching import MESH, SCAN, SENS, Fetching
-from scannet_server import Handler, Script
 
+from scannet_server import Handler, Script
 from vantage.core.errors import ParameterError, ResourceError, ScanUnavailableError
 
 

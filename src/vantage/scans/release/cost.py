@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from vantage.scans.release.client import Client, is_absent
 from vantage.scans.release.config import ScannetConfig
 from vantage.scans.release.files import addresses, wanted
 from vantage.scans.release.headers import content_length
+from vantage.scans.release.part import Part
 from vantage.scans.release.patience import FaultError, Patience, persist
 from vantage.scans.release.scan import part_of
 
@@ -42,24 +43,16 @@ def fetch_cost(
 ) -> Cost:
     """Files and bytes to fetch of some scans, beside those that are there.
 
-    Only files that are not there are asked for, by HEAD. Raises what `fetch_scan` raises for no access or no
+    Only files that are not there are asked for, by HEAD; with none missing, no address is needed. Raises what `fetch_scan` raises for no access or no
     server.
     """
     require_terms(config)
     names = [(scan_id, ending) for scan_id in scans for ending in wanted(scan_id, config.file_types)]
-    files: list[_File] = []
-    with (
-        Client(find_address(config), config.timeout_s, _ASKING) as client,
-        ThreadPoolExecutor(_ASKING, thread_name_prefix="head") as pool,
-    ):
-        look = partial(_look, client, cache, Patience(config.retries, sleep))
-        try:
-            for file in pool.map(look, names):
-                files.append(file)
-                progress.step(len(files), len(names), "files: asking for their sizes")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    parts = {name: part_of(cache, *name) for name in names}
+    files = [_File(True, part.size, part.size) for part in parts.values() if part.finished()]
+    asked = {name: part for name, part in parts.items() if not part.finished()}
+    if asked:
+        files += _ask(config, asked, progress, sleep)
     missing = [file for file in files if not file.finished and not file.absent]
     return Cost(
         files=len(missing),
@@ -71,12 +64,30 @@ def fetch_cost(
     )
 
 
-def _look(client: Client, cache: Path, patience: Patience, name: tuple[str, str]) -> _File:
-    scan_id, ending = name
-    part = part_of(cache, scan_id, ending)
-    if part.finished():
-        return _File(True, part.size, part.size)
-    for source in addresses(scan_id, ending):
+def _ask(
+    config: ScannetConfig,
+    parts: Mapping[tuple[str, str], Part],
+    progress: Progress,
+    sleep: Callable[[float], object],
+) -> list[_File]:
+    files: list[_File] = []
+    with (
+        Client(find_address(config), config.timeout_s, _ASKING) as client,
+        ThreadPoolExecutor(_ASKING, thread_name_prefix="head") as pool,
+    ):
+        look = partial(_look, client, Patience(config.retries, sleep))
+        try:
+            for file in pool.map(look, parts, parts.values()):
+                files.append(file)
+                progress.step(len(files), len(parts), "files: asking for their sizes")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return files
+
+
+def _look(client: Client, patience: Patience, name: tuple[str, str], part: Part) -> _File:
+    for source in addresses(*name):
         head = partial(_head, client, source)
         there, size = persist(head, source, patience, error=ResourceError)
         if there:
