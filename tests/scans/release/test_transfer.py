@@ -183,14 +183,16 @@ def test_if_range_makes_an_honest_server_start_over(fetching: Fetching) -> None:
     assert len(fetching.served.gets()) == 2
 
 
-def test_a_range_that_begins_elsewhere_is_refused(fetching: Fetching) -> None:
+@pytest.mark.parametrize("shift", [-1000, 1000])
+def test_a_range_that_begins_elsewhere_is_refused(fetching: Fetching, shift: int) -> None:
     whole = fetching.original()
+    first = len(whole) // 2 + shift
 
     def shifted(handler: Handler, content: bytes) -> None:
         etag = f'"{hashlib.sha1(content).hexdigest()[:12]}"'
-        part = content[10:]
+        part = content[first:]
         handler.send_response(206)
-        handler.send_header("Content-Range", f"bytes 10-{len(content) - 1}/{len(content)}")
+        handler.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
         handler.send_header("ETag", etag)
         handler.send_header("Content-Length", str(len(part)))
         handler.end_headers()
@@ -374,7 +376,15 @@ def test_nobody_listening_ends_the_stage(fetching: Fetching, monkeypatch: pytest
 
 
 def test_one_failure_stops_the_other_files_and_keeps_their_bytes(fetching: Fetching) -> None:
-    fetching.served.always["GET", f"/{MESH}"] = status(403)
+    part = fetching.cache / "scannet/scans" / SCAN / f".{SCAN}.sens.part"
+
+    def refuses_when_the_recording_is_begun(handler: Handler, content: bytes) -> None:
+        deadline = time.monotonic() + 20
+        while not (part.is_file() and part.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        handler.plain(403)
+
+    fetching.served.always["GET", f"/{MESH}"] = refuses_when_the_recording_is_begun
 
     def slow(handler: Handler, content: bytes) -> None:
         handler.serve(content, pace_s=0.05)

@@ -43,8 +43,8 @@ def fetch_cost(
 ) -> Cost:
     """Files and bytes to fetch of some scans, beside those that are there.
 
-    Only files that are not there are asked for, by HEAD; with none missing, no address is needed. Raises what `fetch_scan` raises for no access or no
-    server.
+    Only files that are not there are asked for, by HEAD; with none missing, no address is needed. Raises
+    what `fetch_scan` raises for no access or no server.
     """
     require_terms(config)
     names = [(scan_id, ending) for scan_id in scans for ending in wanted(scan_id, config.file_types)]
