@@ -1,7 +1,7 @@
 """Exact 3D IoU of oriented boxes: the compiled kernel, against Qhull on the twelve half-spaces of a pair.
 
 Qhull is right, general and slow: a linear programme finds a point inside, Qhull intersects the half-spaces
-about it and measures the hull of the corners. It is timed on a sample of the pairs that the kernel is timed on;
+about it and measures the hull of the corners. It is timed on a sample of the kernel's pairs;
 both must agree within 1e-6, relatively. Compilation is left out.
 """
 

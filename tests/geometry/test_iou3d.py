@@ -145,6 +145,20 @@ def test_moving_and_scaling_both_boxes_changes_nothing(seed: int, scale: float) 
     np.testing.assert_allclose(iou3d.iou_pairs(a, named), iou, atol=1e-12)
 
 
+def test_a_crumb_on_or_in_a_mountain() -> None:
+    rng, n = np.random.default_rng(3), 500
+    turned, own = (Rotation.random(n, random_state=rng).as_matrix() for _ in "ab")
+    large, size = np.full((n, 3), 2000.0), rng.uniform(0.005, 0.02, (n, 3))
+    up = np.einsum("ni,nij->nj", turned[:, :, 2], own)
+    place = rng.uniform(-900, 900, (n, 3))
+    for height, share in ((1000 + 1e-9 + (np.abs(up) * size).sum(axis=1) / 2, 0.0), (place[:, 2], 1.0)):
+        center = np.einsum("nij,nj->ni", turned, np.c_[place[:, :2], height])
+        mountain, crumb = OrientedBoxes(np.zeros((n, 3)), large, turned), OrientedBoxes(center, size, own)
+        found = iou3d.overlap_pairs(mountain, crumb) / crumb.volumes()
+        np.testing.assert_allclose(found, share, atol=1e-9)
+        assert share or not found.any()
+
+
 @given(seeds)
 @settings(max_examples=20)
 def test_the_parts_of_a_cut_box_add_up(seed: int) -> None:

@@ -92,20 +92,6 @@ def volume_in_window(
 
 
 @compiled
-def apart(center: np.ndarray, axes: np.ndarray, half: np.ndarray, window: np.ndarray) -> bool:
-    """Whether a face of one of two boxes separates them, touching included; if not, edges still may."""
-    for d in range(3):
-        reach, along, other = window[d], 0.0, half[d]
-        for k in range(3):
-            reach += abs(axes[d, k]) * half[k]
-            along += axes[k, d] * center[k]
-            other += abs(axes[k, d]) * window[k]
-        if abs(center[d]) >= reach * (1 - 1e-14) or abs(along) >= other * (1 - 1e-14):
-            return True
-    return False
-
-
-@compiled
 def smaller_first(p: np.ndarray, q: np.ndarray) -> bool:
     """An order of boxes (rows of numbers, the volume first), so that a pair is computed alike either way."""
     for k in range(p.shape[0]):
@@ -142,8 +128,6 @@ def fill_overlaps(a: np.ndarray, b: np.ndarray, columns: int, start: int, out: n
                 axes[d, k] = 0.0
                 for m in range(3):
                     axes[d, k] += small[7 + 3 * m + d] * large[7 + 3 * m + k]
-        if apart(center, axes, large[4:7], small[4:7]):
-            continue
         volume = volume_in_window(center, axes, large[4:7], small[4:7], spare)
         if volume > _NOTHING * small[0]:
             out[n] = min(volume, small[0])
