@@ -18,8 +18,8 @@ class FolderConfig:
     """Scans of your own.
 
     Attributes:
-        path: a folder of scan folders, or one scan folder. A scan folder holds either ScanNet's raw files
-            (`<scan>.sens`, ...) or the extracted layout (`color`, `depth`, `pose`, `intrinsic`).
+        path: a folder of scan folders, or one scan folder. A scan folder holds ScanNet's raw files
+            (`<scan>.sens`, ...) or a posed RGB-D recording in one of the layouts of docs/scans.md.
         scans: names of the scan folders to take; empty for all.
         label_table: ScanNet's `scannetv2-labels.combined.tsv`; empty for the built-in table.
         link: hard-link files instead of copying them. Saves the space of a copy, but then the originals must

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from vantage.core.errors import ScanError
+from vantage.scans.codecs import encode_png16
 from vantage.scans.config import CaptureConfig
 from vantage.scans.layout import scan_files
 from vantage.scans.layouts.base import Recording
@@ -147,6 +148,15 @@ def test_where_the_intrinsics_come_from(sequence: Path, short: Recording, opened
         scan = opened(sequence, scan_id=f"rgbd_dataset_freiburg{number}_desk")
         assert (scan.color.fx, scan.color.fy, scan.color.cx, scan.color.cy) == four
         assert scan.depth == scan.color
+
+
+def test_depth_of_another_size_has_the_camera_resized(
+    sequence: Path, short: Recording, opened: Opened
+) -> None:
+    for k, path in enumerate(sorted((sequence / "depth").iterdir())):
+        path.write_bytes(encode_png16(5 * short.depth_mm[k, ::2, ::2]))
+    scan = opened(sequence)
+    assert scan.depth == scan.color.resized(40, 30) and scan.depth.fx == pytest.approx(scan.color.fx / 2)
 
 
 @pytest.mark.parametrize("text", ["", "1 2 3\n", "nan 1 2 3\n", "-1 1 2 3\n", "fx fy cx cy\n"])
