@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vantage.cli.sens_app import app as sens_app
 from vantage.core.errors import VantageError
 
 app = typer.Typer(
@@ -20,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(sens_app, name="sens")
 
 WorkspaceOption = Annotated[
     Path | None,

@@ -38,7 +38,7 @@ def _open_sens(path: Path, stride: int) -> RawScan:
         head, table = sens.header, sens.frames()
     frames = [
         RawFrame(
-            frame_id=f.index,
+            frame_id=f.frame_id,
             color=PixelRef(path.name, f.color_offset, f.color_size, head.color_compression),
             depth=PixelRef(path.name, f.depth_offset, f.depth_size, head.depth_compression),
             T_raw_cam=f.T_raw_cam,
