@@ -1,7 +1,10 @@
 """ScanNet's .sens: the byte layout, both ways, without unpacking, and damaged."""
 
+import itertools
+import os
 import struct
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -13,8 +16,10 @@ from hypothesis.extra import numpy as npst
 
 from vantage.core.errors import ScanError
 from vantage.geometry.camera import Pinhole
-from vantage.scans.codecs import decode_depth, encode_depth, encode_jpeg
+from vantage.scans.codecs import decode_depth, encode_color, encode_depth, encode_jpeg
+from vantage.scans.quality import pose_problem
 from vantage.scans.sens import SensReader, SensWriter
+from vantage.scans.source import open_scan
 
 COLOR = Pinhole(24, 16, 20.0, 21.0, 11.5, 7.5)
 DEPTH = Pinhole(12, 10, 9.0, 9.5, 5.5, 4.5)
@@ -234,3 +239,248 @@ def test_poses_cost_far_less_than_images(tmp_path: Path) -> None:
         for i in range(30):
             sens.color(i), sens.depth(i)
     assert 5 * seeking < time.perf_counter() - start
+
+
+KINDS = list(itertools.product(("raw", "png", "jpeg"), ("raw_ushort", "zlib_ushort")))
+
+
+@pytest.mark.parametrize(("color", "depth"), KINDS)
+def test_every_kind_is_written_and_read(tmp_path: Path, color: str, depth: str) -> None:
+    """Arrays or encoded bytes, extrinsics, two time stamps; the layout is read back with struct alone."""
+    extrinsic = np.eye(4)
+    extrinsic[:3, 3] = (0.025, -0.5, 2.0)
+    images = [np.random.default_rng(i).integers(0, 65536, (10, 12), dtype=np.uint16) for i in range(2)]
+    path = tmp_path / "k.sens"
+    with SensWriter(
+        path, COLOR, DEPTH, color_compression=color, depth_compression=depth, extrinsic_depth=extrinsic
+    ) as writer:
+        writer.add(picture(0), images[0], np.eye(4), 5, 7)
+        writer.add(encode_color(picture(1), color), images[1], np.eye(4), 8, 9)
+    data = path.read_bytes()
+    at = 12 + len("StructureSensor")
+    codes = {"raw": 0, "png": 1, "jpeg": 2}[color], {"raw_ushort": 0, "zlib_ushort": 1}[depth]
+    assert struct.unpack_from("<2i", data, at + 256) == codes
+    assert struct.unpack_from("<16f", data, at + 192) == tuple(np.float32(extrinsic).ravel())
+    with SensReader(path) as sens:
+        np.testing.assert_array_equal(sens.header.extrinsic_depth, extrinsic.astype(np.float32))
+        np.testing.assert_array_equal(sens.header.extrinsic_color, np.eye(4))
+        stamps = [(f.timestamp_color, f.timestamp_depth) for f in sens.frames()]
+        assert stamps == [(5, 7), (8, 9)]
+        for k in (1, 0):
+            np.testing.assert_array_equal(sens.depth(k), images[k])
+            if color == "jpeg":
+                assert sens.color_blob(sens.frame(k)) == encode_jpeg(picture(k))
+            else:
+                np.testing.assert_array_equal(sens.color(k), picture(k))
+
+
+def test_the_writer_refuses_what_readers_could_not_read(tmp_path: Path) -> None:
+    depth = np.zeros((10, 12), np.uint16)
+    for kind, color in (("jpeg", b"no image"), ("raw", bytes(5)), ("png", encode_jpeg(picture()[:8]))):
+        with (
+            pytest.raises(ValueError, match="w.sens"),
+            SensWriter(tmp_path / "w.sens", COLOR, DEPTH, color_compression=kind) as writer,
+        ):
+            writer.add(color, depth, np.eye(4))
+    for wrong in ({"color_compression": "webp"}, {"depth_compression": "lz4"}, {"sensor_name": "x" * 5000}):
+        with pytest.raises(ValueError, match=r"webp|lz4|name"):
+            SensWriter(tmp_path / "w.sens", COLOR, DEPTH, **wrong)
+    with (
+        pytest.raises(ValueError, match="occi"),
+        SensWriter(tmp_path / "w.sens", COLOR, DEPTH, depth_compression="occi_ushort") as writer,
+    ):
+        writer.add(picture(), depth, np.eye(4))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "late.sens"
+    path.write_bytes(b"the old one")
+    with SensWriter(path, COLOR, DEPTH) as writer:
+        writer.add(picture(), np.zeros((10, 12), np.uint16), np.eye(4))
+        assert path.read_bytes() == b"the old one"
+    with SensReader(path) as sens:
+        assert len(sens) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["late.sens"]
+
+
+@pytest.mark.parametrize(
+    ("tail", "motion", "unknown"),
+    [
+        (b"", 0, 0),
+        (struct.pack("<Q", 0), 0, 0),
+        (struct.pack("<Q", 3) + bytes(3 * 128), 3, 0),
+        (struct.pack("<Q", 3) + bytes(3 * 128 + 5), 3, 5),
+        (b"abc", 0, 3),
+        (struct.pack("<Q", 1 << 63) + bytes(9), 0, 17),
+    ],
+)
+def test_what_follows_the_frames_is_told_and_no_error(
+    whole: bytes, tmp_path: Path, tail: bytes, motion: int, unknown: int
+) -> None:
+    path = tmp_path / "t.sens"
+    path.write_bytes(whole[:-8] + tail)
+    with SensReader(path) as sens:
+        assert len(sens.frames()) == 3 and sens.depth(2).shape == (10, 12)
+        assert (sens.tail.size, sens.tail.motion_records, sens.tail.unknown) == (len(tail), motion, unknown)
+
+
+def frame_ends(data: bytes) -> list[int]:
+    """The byte after each frame of a file whose sensor is called "test"."""
+    at, ends = 16 + 292, []
+    for _ in range(3):
+        at += 96 + sum(struct.unpack_from("<2Q", data, at + 80))
+        ends.append(at)
+    return ends
+
+
+@settings(deadline=None)
+@given(share=st.floats(0, 1))
+def test_salvage_takes_the_whole_frames_before_the_cut(
+    whole: bytes, tmp_path_factory: pytest.TempPathFactory, share: float
+) -> None:
+    ends = frame_ends(whole)
+    size = 308 + round(share * (len(whole) - 308))
+    path = tmp_path_factory.mktemp("cut") / "cut.sens"
+    path.write_bytes(whole[:size])
+    with SensReader(path, salvage=True) as sens:
+        left = sum(end <= size for end in ends)
+        assert len(sens) == len(sens.frames()) == len(sens.poses()) == left
+        assert (sens.cut is None) == (left == 3)
+        for k in range(left):
+            expected = np.random.default_rng(k).integers(0, 65536, (10, 12), dtype=np.uint16)
+            np.testing.assert_array_equal(sens.depth(k), expected)
+        if sens.cut is not None:
+            assert "byte" in str(sens.cut.where) and f"frame {left} of 3" in str(sens.cut)
+    if left < 3:
+        with pytest.raises(ScanError), SensReader(path) as sens:
+            sens.frames()
+
+
+@pytest.mark.parametrize("which", [80, 88])
+@pytest.mark.parametrize("size", [-1, -7, 1, 5000, 1 << 20, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_lengths_that_lie_are_an_error(whole: bytes, tmp_path: Path, which: int, size: int) -> None:
+    """Of the second frame: its length is off by a little, or absurd; the first frame can be salvaged."""
+    at = frame_ends(whole)[0] + which
+    (true,) = struct.unpack_from("<Q", whole, at)
+    lie = true + size if abs(size) < 1 << 40 else size
+    path = tmp_path / "lie.sens"
+    path.write_bytes(whole[:at] + struct.pack("<Q", lie) + whole[at + 8 :])
+    with pytest.raises(ScanError, match="byte"), SensReader(path) as sens:
+        for k in range(3):
+            sens.color(k), sens.depth(k)
+    with SensReader(path, salvage=True) as sens:
+        assert sens.cut is not None and len(sens) in (1, 2)
+        sens.color(0)
+
+
+def test_a_file_without_frames(tmp_path: Path) -> None:
+    write_small(tmp_path / "none.sens", 0)
+    with SensReader(tmp_path / "none.sens") as sens:
+        assert sens.frames() == [] and sens.poses().shape == (0, 4, 4) and sens.tail.size == 8
+        with pytest.raises(ScanError, match="no such frame"):
+            sens.depth(0)
+
+
+def test_poses_that_are_none_are_kept_and_told(tmp_path: Path) -> None:
+    scaled, mirrored, sheared = np.diag([1.1, 1.1, 1.1, 1.0]), np.diag([1.0, 1, -1, 1]), np.eye(4)
+    sheared[0, 1] = 0.2
+    given = [np.full((4, 4), -np.inf), np.full((4, 4), np.nan), scaled, mirrored, sheared, np.eye(4)]
+    with SensWriter(tmp_path / "scan.sens", COLOR, DEPTH) as writer:
+        for pose in given:
+            writer.add(picture(), np.full((10, 12), 900, np.uint16), pose)
+    frames = open_scan(tmp_path, "scan", 1, 1000.0).frames
+    for frame, pose in zip(frames, given, strict=True):
+        np.testing.assert_array_equal(frame.T_raw_cam, pose.astype(np.float32))
+    problems = [pose_problem(f.T_raw_cam) for f in frames]
+    assert all("not finite" in p for p in problems[:2]) and all("not rigid" in p for p in problems[2:5])
+    assert problems[5] == ""
+
+
+def test_a_signalling_nan_raises_no_warning(whole: bytes, tmp_path: Path) -> None:
+    """Found by fuzzing: widening such a NaN made NumPy warn."""
+    path = tmp_path / "nan.sens"
+    path.write_bytes(whole[:308] + struct.pack("<I", 0x7FA00000) + whole[312:])
+    with np.errstate(all="raise"), SensReader(path) as sens:
+        assert np.isnan(sens.frames()[0].T_raw_cam[0, 0]) and np.isnan(sens.poses()[0, 0, 0])
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_an_image_of_another_size_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "size.sens"
+    color = encode_color(np.zeros((17, 24, 3), np.uint8), kind)
+    path.write_bytes(pack_by_hand(color, zlib.compress(bytes(240)), codes=({"png": 1, "jpeg": 2}[kind], 1)))
+    with SensReader(path) as sens, pytest.raises(ScanError, match="24x17"):
+        sens.color(0)
+
+
+@pytest.mark.parametrize("size", [0, 1, 239, 241, 50_000_000])
+def test_depth_of_a_wrong_size_is_not_unpacked(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "depth.sens"
+    path.write_bytes(pack_by_hand(encode_jpeg(picture()), zlib.compress(bytes(size), 9)))
+    with SensReader(path) as sens:
+        sens.frames()
+        tracemalloc.start()
+        with pytest.raises(ScanError, match="240 bytes"):
+            sens.depth(0)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_depth_without_its_checksum_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "end.sens"
+    path.write_bytes(pack_by_hand(encode_jpeg(picture()), zlib.compress(bytes(240))[:-2]))
+    with SensReader(path) as sens, pytest.raises(ScanError, match="whole zlib stream"):
+        sens.depth(0)
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.sens")
+    for path in (tmp_path, tmp_path / "pipe.sens"):
+        with pytest.raises(ScanError, match="cannot open"):
+            SensReader(path)
+
+
+def write_packed(path: Path, ids: list[int]) -> bytes:
+    with SensWriter(path, COLOR, DEPTH, sensor_name="test", keep_ids=True) as writer:
+        for k in ids:
+            writer.add(picture(), np.zeros((10, 12), np.uint16), np.eye(4), frame_id=k)
+    return path.read_bytes()
+
+
+def test_a_packed_file_keeps_the_ids_of_its_frames(tmp_path: Path) -> None:
+    data = write_packed(tmp_path / "scan.sens", [3, 40, 41])
+    assert [f.frame_id for f in open_scan(tmp_path, "scan", 1, 1000.0).frames] == [3, 40, 41]
+    assert struct.unpack("<4Q", data[-32:]) == (0, 3, 40, 41)
+    with SensReader(tmp_path / "scan.sens") as sens:
+        assert sens.frame(1).frame_id == 40 and sens.frame(1).index == 1 and sens.tail.unknown == 0
+    with pytest.raises(ValueError, match="rise"):
+        write_packed(tmp_path / "other.sens", [3, 3])
+
+
+@pytest.mark.parametrize("tail", [struct.pack("<4Q", 0, 3, 3, 41), struct.pack("<3Q", 0, 3, 4), b""])
+def test_ids_that_are_missing_or_in_disorder_are_an_error(tmp_path: Path, tail: bytes) -> None:
+    path = tmp_path / "p.sens"
+    path.write_bytes(write_packed(path, [3, 40, 41])[:-32] + tail)
+    with SensReader(path) as sens, pytest.raises(ScanError, match="ids"):
+        sens.frames()
+
+
+def test_a_salvaged_packed_file_says_that_its_ids_are_lost(tmp_path: Path) -> None:
+    path = tmp_path / "p.sens"
+    path.write_bytes(write_packed(path, [3, 40, 41])[:-60])
+    with SensReader(path, salvage=True) as sens:
+        assert [f.frame_id for f in sens.frames()] == [0, 1]
+        assert "restart at 0" in str(sens.cut)
+
+
+def test_the_table_of_empty_frames_is_bounded(whole: bytes, tmp_path: Path) -> None:
+    """A sparse file of zeros has room for any number of records without images."""
+    path = tmp_path / "empty.sens"
+    count = 16 + 284
+    path.write_bytes(whole[:count] + struct.pack("<Q", 50_000_000))
+    with path.open("r+b") as file:
+        file.truncate(6_000_000_000)
+    with pytest.raises(ScanError, match="1000000 frames"):
+        SensReader(path)

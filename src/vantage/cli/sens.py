@@ -161,9 +161,8 @@ def estimate(sens: SensReader, out: Path, selection: Selection) -> str:
 def _conclude(report: Report, target: Path, file: Path) -> None:
     kept = f", {report.kept} files kept from before" if report.kept else ""
     what = "files" if target.is_dir() else "frames"
-    _tell(
-        f"{report.frames} frames: {report.written} {what} written, {report.size / 1e6:.1f} MB{kept}, in {target}"
-    )
+    written = f"{report.written} {what} written, {report.size / 1e6:.1f} MB"
+    _tell(f"{report.frames} frames: {written}{kept}, in {target}")
     for line in report.bad:
         _tell(f"warning: {line}")
     if report.bad:

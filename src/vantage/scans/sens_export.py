@@ -2,8 +2,8 @@
 
 `color/K.jpg` (or `.png`), `depth/K.png`, `pose/K.txt`, and `intrinsic/` with intrinsic and extrinsic
 matrices; K is the frame's id, unpadded. Every file appears whole or not at all, so an export that was
-interrupted goes on from where it was; `export.json` says what the folder holds, so that exports that differ are
-not mixed.
+interrupted goes on from where it was; `export.json` says what the folder holds, so that exports that differ
+are not mixed.
 """
 
 from __future__ import annotations

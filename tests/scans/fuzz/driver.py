@@ -1,7 +1,7 @@
 """Fuzz the readers for a while: `python tests/scans/fuzz/driver.py [TARGET ...] --seconds 60`.
 
-By the targets' own mutators, or by coverage with atheris where it is installed (`--atheris`). Memory is limited,
-and a single input may take 10 s. An input that breaks a reader is kept, and the exit code is 1.
+By the targets' own mutators, or by coverage with atheris where it is installed (`--atheris`). Memory is
+limited, and a single input may take 10 s. An input that breaks a reader is kept, and the exit code is 1.
 """
 
 from __future__ import annotations

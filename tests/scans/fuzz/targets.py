@@ -1,7 +1,7 @@
 """What is fuzzed: by name, a function of bytes, seeds, and a mutator that knows the format.
 
-The function raises when the code under test does what it must not: any error but ours, a wrong shape, a broken
-promise.
+The function raises when the code under test does what it must not: any error but ours, a wrong shape, a
+broken promise.
 """
 
 from __future__ import annotations
