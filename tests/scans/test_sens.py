@@ -278,7 +278,7 @@ def test_the_writer_refuses_what_readers_could_not_read(tmp_path: Path) -> None:
     depth = np.zeros((10, 12), np.uint16)
     for kind, color in (("jpeg", b"no image"), ("raw", bytes(5)), ("png", encode_jpeg(picture()[:8]))):
         with (
-            pytest.raises(ValueError, match="w.sens"),
+            pytest.raises(ValueError, match=r"w\.sens"),
             SensWriter(tmp_path / "w.sens", COLOR, DEPTH, color_compression=kind) as writer,
         ):
             writer.add(color, depth, np.eye(4))

@@ -54,13 +54,14 @@ def decode_resized(
             _check_shape((image.height, image.width), shape, where)
             # The box says which part of the scaled jpeg is picture: its last blocks may reach beyond.
             drafted = image.draft("RGB", size)
-            return _resized(image.convert("RGB"), size, drafted[1] if drafted else None)
+            box = tuple(map(float, drafted[1])) if drafted else None
+            return _resized(image.convert("RGB"), size, box)
     except _PIL_ERRORS as error:
         raise ScanError(f"unreadable colour image: {error}", where=where, expected=compression) from error
 
 
 def _resized(
-    image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None
+    image: Image.Image, size: tuple[int, int], box: tuple[float, ...] | None
 ) -> UInt8[np.ndarray, "h w 3"]:
     return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box))
 

@@ -33,6 +33,7 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="fuzz-sens-"))
 
 
+@cache
 def seeds() -> list[bytes]:
     """A small file of every kind: each colour with each depth, packed, lost poses, motion, no frame."""
     kinds = itertools.product(("raw", "png", "jpeg"), ("raw_ushort", "zlib_ushort"))
