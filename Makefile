@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 TESTS ?= tests
 
-.PHONY: help setup setup-dev demo test ui lint format bench base clean
+.PHONY: help setup setup-dev demo test ui lint format bench fuzz base clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ format: setup-dev ## let ruff rewrite what it can
 
 bench: setup-dev ## each hot path beside the straightforward or published way
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; python "$$file"; done
+
+fuzz: setup-dev ## the readers under changed files, SECONDS for each (default 300)
+	python tests/scans/fuzz/driver.py --seconds $(or $(SECONDS),300)
 
 base: setup ## train the shipped base of the pocket model again (about 25 minutes on two cores)
 	python -m vantage.models.base

@@ -6,7 +6,9 @@ import struct
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +17,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from vantage.core.errors import ScanError
+from vantage.core.tasks import Task
 from vantage.geometry.camera import Pinhole
 from vantage.scans.codecs import decode_depth, encode_color, encode_depth, encode_jpeg
+from vantage.scans.config import ExtractConfig
 from vantage.scans.quality import pose_problem
 from vantage.scans.sens import SensReader, SensWriter
 from vantage.scans.source import open_scan
+from vantage.scans.stage import extract
 
 COLOR = Pinhole(24, 16, 20.0, 21.0, 11.5, 7.5)
 DEPTH = Pinhole(12, 10, 9.0, 9.5, 5.5, 4.5)
@@ -484,3 +489,11 @@ def test_the_table_of_empty_frames_is_bounded(whole: bytes, tmp_path: Path) -> N
         file.truncate(6_000_000_000)
     with pytest.raises(ScanError, match="1000000 frames"):
         SensReader(path)
+
+
+def test_a_scan_without_frames_is_set_aside(
+    tmp_path: Path, writers: Any, make_task: Callable[..., Task]
+) -> None:
+    folder = writers.raw(tmp_path / "scan", "scan", frames=0)
+    with pytest.raises(ScanError, match="no usable frame"):
+        extract(make_task("scan", download=folder), ExtractConfig())

@@ -48,20 +48,21 @@ def decode_resized(
     A jpeg is unpacked at the smallest of its own scales (1/8, 1/4, 1/2) that is not under `size`.
     """
     if compression == "raw":
-        return _resized(Image.fromarray(decode_color(data, compression, shape, where)), size, None)
+        image = Image.fromarray(decode_color(data, compression, shape, where))
+        return _resized(image, size, (0.0, 0.0, float(shape[1]), float(shape[0])))
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as image:
             _check_shape((image.height, image.width), shape, where)
             # The box says which part of the scaled jpeg is picture: its last blocks may reach beyond.
             drafted = image.draft("RGB", size)
-            box = tuple(map(float, drafted[1])) if drafted else None
-            return _resized(image.convert("RGB"), size, box)
+            right, bottom = drafted[1][2:] if drafted else image.size
+            return _resized(image.convert("RGB"), size, (0.0, 0.0, float(right), float(bottom)))
     except _PIL_ERRORS as error:
         raise ScanError(f"unreadable colour image: {error}", where=where, expected=compression) from error
 
 
 def _resized(
-    image: Image.Image, size: tuple[int, int], box: tuple[float, ...] | None
+    image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]
 ) -> UInt8[np.ndarray, "h w 3"]:
     return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box))
 

@@ -6,6 +6,7 @@ import itertools
 import random
 import struct
 import tempfile
+import warnings
 import zlib
 from collections.abc import Callable
 from functools import cache
@@ -63,6 +64,12 @@ def run(data: bytes) -> None:
     """Open, list and decode; only ScanError may come out, and it must say where."""
     path = _folder() / "scan.sens"
     path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # NumPy's, of numbers that nobody looked at
+        _run(path)
+
+
+def _run(path: Path) -> None:
     whole = _allowed(lambda: _look(path, salvage=False))
     left = _allowed(lambda: _look(path, salvage=True))
     if whole is not None:
