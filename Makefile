@@ -39,8 +39,9 @@ format: setup-dev ## let ruff rewrite what it can
 bench: setup-dev ## each hot path beside the straightforward or published way
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; python "$$file"; done
 
-fuzz: setup-dev ## the readers under changed files, SECONDS for each (default 300)
-	python tests/scans/fuzz/driver.py --seconds $(or $(SECONDS),300)
+fuzz: setup-dev ## the readers of raw formats, a minute each (SECONDS=300 for more)
+	@python -m pip install -q --disable-pip-version-check "atheris>=2.3"
+	@python tests/scans/fuzz/drive.py --seconds $(or $(SECONDS),60)
 
 base: setup ## train the shipped base of the pocket model again (about 25 minutes on two cores)
 	python -m vantage.models.base

@@ -42,7 +42,7 @@ def make_points(n: int, objects: int) -> ScanPoints:
         parts.append(surface(rng, center, size, (n - shell) // objects))
         ids.append(np.full(len(parts[-1]), k))
     order = rng.permutation(sum(len(part) for part in parts))
-    return ScanPoints(
+    return ScanPoints.plain(
         np.concatenate(parts)[order].astype(np.float32), np.concatenate(ids)[order].astype(np.int32)
     )
 
@@ -102,7 +102,7 @@ def main() -> None:
         start = time.perf_counter()
         slow = published_way(points, poses[:count], 0.1)
         middle = time.perf_counter()
-        _, fast = published_scores(points.coord, points.instance, poses, SCANNET, 0.1)
+        _, fast = published_scores(points.coord, points.instance, poses, [SCANNET] * len(poses), 0.1)
         fast_ms = 1e3 * (time.perf_counter() - middle) / len(poses)
         slow_ms = 1e3 * (middle - start) / count
         np.testing.assert_array_equal(fast[:count], slow)
@@ -120,9 +120,9 @@ def depth_mode() -> None:
     times = []
     for _ in range(3):  # the first round loads SciPy
         start = time.perf_counter()
-        labels, mine = PixelLabels(points, ids, DEPTH, COLOR, 4, 0.08), ObjectPoints.of(points, ids)
+        labels, mine = PixelLabels(points, ids, 4, 0.08), ObjectPoints.of(points, ids)
         for pose, depth in zip(poses, depths, strict=True):
-            labels.count(depth, pose)
+            labels.count(depth, pose, DEPTH, COLOR)
             agreement_scores(mine, depth, DEPTH, pose, 0.04, 0.01)
         times.append(time.perf_counter() - start)
     start = time.perf_counter()

@@ -138,7 +138,9 @@ def write_folders(
     flat = (np.zeros(3), np.ones(3), np.eye(3))
     write_objects(extract, [SceneObject(i, "box", 29, "box", None, *flat, points=1) for i in ids])
     coord = apply(T_raw_aligned, room.vertices).astype(np.float32)
-    write_points(extract, ScanPoints(coord, room.instance if labelled else np.full_like(room.instance, -1)))
+    write_points(
+        extract, ScanPoints.plain(coord, room.instance if labelled else np.full_like(room.instance, -1))
+    )
     return raw, extract
 
 

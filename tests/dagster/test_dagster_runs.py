@@ -11,15 +11,13 @@ import dagster as dg
 import dagster_project.checks
 import pytest
 from dagster._core.definitions.data_version import extract_data_version_from_entry
+from dagster_checks import outcome
 from dagster_project.partitions import data_versions, scan_key
 from dvc_small import DvcSmall, prepared
 
 from vantage.records.index import read_index
 
-
-def outcome(result: dg.ExecuteInProcessResult, asset: str, check: str) -> dg.AssetCheckEvaluation:
-    wanted = dg.AssetCheckKey(dg.AssetKey(asset), check)
-    return next(e for e in result.get_asset_check_evaluations() if e.asset_check_key == wanted)
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
@@ -140,7 +138,7 @@ def test_command_line_with_a_string_selection(dvc_small: DvcSmall) -> None:
     env = {
         **os.environ,
         "VANTAGE_WORKSPACE": str(dvc_small.root),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")]),
         "DO_NOT_TRACK": "1",
     }
     env.pop("DAGSTER_HOME", None)

@@ -40,6 +40,8 @@ def test_what_is_not_rigid() -> None:
     projective[3, 0] = 0.1
     assert not any(tf.is_rigid(T) for T in (lost, mirrored, scaled, projective, np.eye(3)))
     assert tf.is_rigid(np.diag([1.0004, 1.0, 1.0, 1.0]))
+    stretched = np.diag([1.00045, 1.00045, 1.00045, 1.0])  # axes within 1e-3, determinant 1.00135
+    assert not tf.is_rigid(stretched)
 
 
 @given(angles)

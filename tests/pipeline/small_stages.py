@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 
 from vantage.core.errors import ScanError
+from vantage.core.memo import Memo
 from vantage.core.seeds import rng
 from vantage.core.tasks import Facts, Task
 from vantage.pipeline.stages import StageBody, Table
@@ -71,7 +72,7 @@ def list_scans(config: MakeConfig, seed: int) -> list[str]:
     return [f"scan{k}" for k in range(config.count)]
 
 
-def outside(config: MakeConfig, item: str) -> str:
+def outside(config: MakeConfig, item: str, memo: Memo) -> str:
     """What an environment variable's folder says about an item."""
     folder = os.environ.get("SMALL_OUTSIDE")
     path = Path(folder) / item if folder else None
@@ -86,7 +87,7 @@ def make(task: Task, config: MakeConfig) -> Facts:
     number = float(rng(task.seed, "make", task.item).integers(config.inner.low, 1000)) * config.scale
     (task.out / "deep").mkdir()
     (task.out / "deep" / "number.json").write_text(json.dumps(number))
-    (task.out / "name.txt").write_text(task.item + outside(config, task.item))
+    (task.out / "name.txt").write_text(task.item + outside(config, task.item, Memo()))
     return {"number": number}
 
 

@@ -88,10 +88,8 @@ def test_a_stage_depends_on_its_section_and_the_seed(pipeline: Pipeline, name: s
 def test_bodies_exist_and_take_what_the_runner_gives(pipeline: Pipeline, name: str) -> None:
     body = STAGES[name]
     assert list(inspect.signature(load(body.body)).parameters) == ["task", "config"]
-    for optional in (body.items, body.fingerprint):
-        assert optional is None or len(inspect.signature(load(optional)).parameters) == 2
-    if body.finish is not None:
-        assert len(inspect.signature(load(body.finish)).parameters) == 3
+    for optional, taken in ((body.items, 2), (body.fingerprint, 3), (body.finish, 3)):
+        assert optional is None or len(inspect.signature(load(optional)).parameters) == taken
     load(contract_of(pipeline.stage(name)))
 
 

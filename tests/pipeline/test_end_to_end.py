@@ -21,14 +21,10 @@ SCANS = [f"room{number:04d}_00" for number in range(6)]
 
 
 def test_repro_goes_from_scans_to_the_registry(finished: Tiny) -> None:
-    from vantage.registry.promote import is_registered
-    from vantage.registry.store import find_store
-
     assert {state["state"] for state in finished.state().values()} == {"fresh"}
     for stage in STAGES[:5]:
         assert {row.item: row.status for row in finished.rows(stage).values()} == dict.fromkeys(SCANS, "done")
-    decision = json.loads((finished.out("promote") / "promote/decision.json").read_text())
-    assert is_registered(find_store(finished.root), decision["model_digest"])
+    assert finished.registered_model()
     assert json.loads(finished.dvc("metrics", "show", "--json").stdout)[""]["data"]
     assert "up to date" in finished.dvc("status").stdout
     changed = finished.command("git", "status", "--porcelain").stdout.split()
@@ -112,15 +108,7 @@ def test_going_back_to_former_parameters_runs_nothing(copied: Tiny, contents: Co
 def test_an_unreadable_scan_is_set_aside_and_the_rest_is_registered(
     finished: Tiny, copied: Tiny, tmp_path: Path
 ) -> None:
-    own = tmp_path / "captures"
-    shutil.copytree(finished.out("download"), own, ignore=shutil.ignore_patterns("index.jsonl"))
-    victim = own / "room0002_00" / "room0002_00.sens"
-    content = victim.read_bytes()
-    victim.unlink()
-    victim.write_bytes(content[: len(content) // 2])
-    copied.set("download.source", "folder")
-    copied.set("download.folder.path", str(own))
-
+    copied.take_captures(finished.out("download"), tmp_path / "captures", unreadable="room0002_00")
     done = copied.dvc("repro")
     extracted = copied.rows("extract")
     assert extracted["room0002_00"].status == "set_aside"
@@ -132,6 +120,7 @@ def test_an_unreadable_scan_is_set_aside_and_the_rest_is_registered(
         for scan in set(SCANS) - {"room0002_00"}:
             assert rows[scan] == finished.rows(stage)[scan], "one scan's fate touches no other"
     assert copied.state()["promote"]["state"] == "fresh"
+    assert copied.registered_model() != finished.registered_model(), "trained on five rooms, not six"
 
     assert copied.vantage("run", "extract", "--strict", check=False).returncode == 4
     copied.set("contracts.max_set_aside_share", 0.1)

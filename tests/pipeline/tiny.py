@@ -104,6 +104,26 @@ class Tiny:
         found = [path for path in folder.glob("*/manifest.json") if not path.parent.name.startswith(".")]
         return {path.parent.name: path.stat().st_mtime_ns for path in found}
 
+    def take_captures(self, scans: Path, own: Path, unreadable: str) -> None:
+        """Take scans from a folder of captures: a copy of `scans` at `own`, one `.sens` cut in half."""
+        shutil.copytree(scans, own, ignore=shutil.ignore_patterns("index.jsonl"))
+        victim = own / unreadable / f"{unreadable}.sens"
+        content = victim.read_bytes()
+        victim.unlink()
+        victim.write_bytes(content[: len(content) // 2])
+        self.set("download.source", "folder")
+        self.set("download.folder.path", str(own))
+
+    def registered_model(self) -> str:
+        """Digest of the model that `promote` decided about; it must be in the registry."""
+        from vantage.registry.promote import is_registered
+        from vantage.registry.store import find_store
+
+        decision = json.loads((self.out("promote") / "promote/decision.json").read_text())
+        digest: str = decision["model_digest"]
+        assert is_registered(find_store(self.root), digest)
+        return digest
+
     def copy(self, root: Path) -> Tiny:
         """The same workspace elsewhere; what is never written in place is shared."""
         root.mkdir(parents=True)

@@ -14,7 +14,9 @@ from vantage.questions.situations import Recorded, choose_views, situate, situat
 def recorded(sees: np.ndarray, scan_id: str = "scan") -> Recorded:
     frames, objects = sees.shape
     poses = np.array([look_from(0.0, 0.0, 0.5 * i) for i in range(frames)]).reshape(-1, 4, 4)
-    return Recorded(scan_id, tuple(range(0, 5 * frames, 5)), poses, tuple(range(objects)), sees, CAMERA)
+    return Recorded(
+        scan_id, tuple(range(0, 5 * frames, 5)), poses, tuple(range(objects)), sees, (CAMERA,) * frames
+    )
 
 
 SEES = st.tuples(st.integers(1, 9), st.integers(1, 12), st.integers(0, 9999)).map(

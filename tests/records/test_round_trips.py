@@ -18,7 +18,11 @@ LOST = np.full((4, 4), -np.inf)
 def a_frame(frame_id: int, pose: np.ndarray, reason: str) -> frames.Frame:
     color = frames.PixelRef("s.sens", 100 * frame_id, 50, "jpeg")
     depth = frames.PixelRef("s.sens", 100 * frame_id + 50, 50, "zlib_ushort")
-    return frames.Frame(frame_id, not reason, reason, pose, 0.5 * frame_id, color, depth, 0.8, 12.0, 0.4)
+    own = (500.0 + frame_id, 501.0, 319.5, 239.5) if frame_id % 2 else None
+    jump = (0.01 * frame_id, 0.02)
+    return frames.Frame(
+        frame_id, not reason, reason, pose, 0.5 * frame_id, color, depth, 0.8, 12.0, 0.4, *jump, own, None
+    )
 
 
 def an_object(object_id: int, color: str | None) -> objects.SceneObject:
@@ -69,7 +73,9 @@ def write_all(folder: Path) -> dict[str, object]:
         "frames": [a_frame(0, POSE, ""), a_frame(3, LOST, "pose is not finite")],
         "objects": [an_object(0, "red"), an_object(5, None)],
         "points": objects.ScanPoints(
-            RNG.normal(size=(7, 3)).astype(np.float32), np.arange(-1, 6, dtype=np.int32)
+            RNG.normal(size=(7, 3)).astype(np.float32),
+            np.arange(-1, 6, dtype=np.int32),
+            np.array([1, 0, 0, 2, 2, 1, 0], dtype=np.int32),
         ),
         "patches": patches.PatchCoordinates(
             np.array([0, 3]),
@@ -113,7 +119,7 @@ def test_readers_name_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "s/frames.parquet").write_bytes((tmp_path / "s/objects.parquet").read_bytes())
     with pytest.raises(ContractError, match="another record") as caught:
         frames.read_frames(tmp_path / "s")
-    assert (caught.value.expected, caught.value.found) == ("frames version 1", "objects version 1")
+    assert (caught.value.expected, caught.value.found) == ("frames version 2", "objects version 1")
     (tmp_path / "s/objects.parquet").write_bytes(b"PAR1 rubbish")
     with pytest.raises(ContractError, match="cannot be read"):
         objects.read_objects(tmp_path / "s")

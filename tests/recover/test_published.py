@@ -48,7 +48,7 @@ def test_float32_identical_to_the_published_loop(seed: int, shrink: float) -> No
     coord = rng.uniform(-2, 2, (400, 3)).astype(np.float32)
     instance = rng.choice(np.array([-1, 0, 3, 17], dtype=np.int32), 400)
     poses = [compose(Rotation.random(random_state=rng).as_matrix(), rng.normal(size=3)) for _ in range(4)]
-    ids, scores = published_scores(coord, instance, poses, SCANNET, shrink)
+    ids, scores = published_scores(coord, instance, poses, [SCANNET] * len(poses), shrink)
     assert ids.tolist() == np.unique(instance).tolist()
     assert scores.dtype == np.float32
     np.testing.assert_array_equal(scores, by_loop(coord, instance, poses, SCANNET, shrink))
@@ -58,7 +58,7 @@ def score(
     points: list[list[float]], instance: list[int], camera: Pinhole, shrink: float = 1.0
 ) -> list[float]:
     coord, ids = np.array(points, dtype=np.float32), np.array(instance, dtype=np.int32)
-    return published_scores(coord, ids, [np.eye(4)], camera, shrink)[1][0].tolist()
+    return published_scores(coord, ids, [np.eye(4)], [camera], shrink)[1][0].tolist()
 
 
 def test_sizes_are_truncated_and_all_intrinsics_shrunk() -> None:

@@ -52,7 +52,9 @@ def test_the_reference_mode_has_the_published_columns_and_scores(
     T_raw_aligned = invert(T_ALIGNED_RAW)
     coord = apply(T_raw_aligned, ROOM.vertices).astype(np.float32)
     poses = [T_raw_aligned @ POSES[0], T_raw_aligned @ POSES[3]]
-    np.testing.assert_array_equal(found.scores, published_scores(coord, ROOM.instance, poses, COLOR, 0.1)[1])
+    np.testing.assert_array_equal(
+        found.scores, published_scores(coord, ROOM.instance, poses, [COLOR] * len(poses), 0.1)[1]
+    )
     assert found.visible_px[:, 0].min() > 500  # walls and floor
 
 
@@ -77,7 +79,7 @@ def test_objects_without_vertices_are_bad_data(tmp_path: Path) -> None:
     zeros = [np.zeros((240, 320), dtype=np.float32)] * 4
     raw, extract = write_folders(tmp_path / "scan", ROOM, POSES, zeros)
     points = read_points(extract)
-    write_points(extract, ScanPoints(points.coord, np.full_like(points.instance, -1)))
+    write_points(extract, ScanPoints.plain(points.coord, np.full_like(points.instance, -1)))
     with pytest.raises(ScanError, match=r"none of its vertices"):
         recover(a_task(tmp_path, raw, extract), RecoverConfig())
 

@@ -40,13 +40,13 @@ NORMAL, OFFSET = np.array([math.cos(0.4), math.sin(0.4), 0.0]), 3.0
 def test_a_wall_seen_twice_agrees_and_a_wrong_pose_does_not() -> None:
     A, B = looking(0.0, 0.0), looking(0.2, 0.3)
     a, b = (wall_depth(CAMERA, T, NORMAL, OFFSET) for T in (A, B))
-    shared, agreeing = compare_depth(a, b, CAMERA, invert(B) @ A)
+    shared, agreeing = compare_depth(a, b, CAMERA, CAMERA, invert(B) @ A)
     # The nearest pixel is up to half a pixel away: millimetres on this wall.
     assert shared > 2000 and agreeing == shared
     for wrong in (A, looking(-0.2, 0.3), looking(0.2, -0.3)):  # left out, turned or moved the other way
-        shared, agreeing = compare_depth(a, b, CAMERA, invert(wrong) @ A)
+        shared, agreeing = compare_depth(a, b, CAMERA, CAMERA, invert(wrong) @ A)
         assert agreeing < 0.5 * shared
-    shared, agreeing = compare_depth(a, (b * 1.05).astype(np.float32), CAMERA, invert(B) @ A)
+    shared, agreeing = compare_depth(a, (b * 1.05).astype(np.float32), CAMERA, CAMERA, invert(B) @ A)
     assert agreeing < 0.05 * shared  # a depth scale off by a twentieth
 
 
@@ -55,9 +55,9 @@ def test_holes_and_pixels_outside_do_not_count() -> None:
     a = wall_depth(CAMERA, A, NORMAL, OFFSET)
     b = a.copy()
     b[:, :40] = 0
-    assert compare_depth(a, b, CAMERA, np.eye(4)) == (60 * 40, 60 * 40)
-    assert compare_depth(np.zeros_like(a), b, CAMERA, np.eye(4)) == (0, 0)
-    assert compare_depth(a, a, CAMERA, invert(looking(math.pi, 0.0)) @ A) == (0, 0)
+    assert compare_depth(a, b, CAMERA, CAMERA, np.eye(4)) == (60 * 40, 60 * 40)
+    assert compare_depth(np.zeros_like(a), b, CAMERA, CAMERA, np.eye(4)) == (0, 0)
+    assert compare_depth(a, a, CAMERA, CAMERA, invert(looking(math.pi, 0.0)) @ A) == (0, 0)
 
 
 def test_median_over_pairs_that_share_enough() -> None:

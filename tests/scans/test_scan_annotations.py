@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vantage.core.errors import ParameterError, ScanError
+from vantage.core.errors import ScanError
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import from_yaw
 from vantage.scans.annotations import (
@@ -22,7 +22,6 @@ from vantage.scans.annotations import (
     write_attributes,
     write_segments,
 )
-from vantage.scans.labels import NYU40, UNKNOWN, nyu_class, read_label_table, write_label_table
 from vantage.scans.scan_txt import axis_alignment, read_scan_txt, write_scan_txt
 
 CLASSES = [
@@ -46,7 +45,7 @@ CLASSES = [
 def test_segments_round_trip_with_scannets_keys(tmp_path: Path) -> None:
     path = tmp_path / "s.segs.json"
     write_segments(path, "scene0000_00", np.array([5, 5, 2], dtype=np.int32))
-    assert read_segments(path, 3).tolist() == [5, 5, 2]
+    assert read_segments(path, 3).of_vertex.tolist() == [5, 5, 2]
     assert set(json.loads(path.read_text())) == {"params", "sceneId", "segIndices"}
 
 
@@ -54,7 +53,8 @@ def test_aggregation_round_trip_with_scannets_keys(tmp_path: Path) -> None:
     path = tmp_path / "a.aggregation.json"
     groups = [Group(0, "chair", (1, 2)), Group(7, "night stand", (5,))]
     write_aggregation(path, "scene0000_00", groups)
-    assert read_aggregation(path) == groups
+    found = read_aggregation(path)
+    assert found.groups == tuple(groups) and found.app == "Aggregator.v2"
     value = json.loads(path.read_text())
     assert set(value) == {"sceneId", "appId", "segGroups", "segmentsFile"}
     assert set(value["segGroups"][0]) == {"id", "objectId", "segments", "label"}
@@ -95,11 +95,19 @@ GOOD = {"id": 0, "objectId": 0, "segments": [1], "label": "chair"}
         (aggregation(3), "segGroups[0]"),
         (aggregation({**GOOD, "objectId": "0"}), "objectId of type int"),
         (aggregation({**GOOD, "objectId": True}), "objectId of type int"),
-        (aggregation({**GOOD, "objectId": -1}), "an objectId of its own"),
+        (aggregation({**GOOD, "objectId": -1}), "objectId[0]"),
         (aggregation(GOOD, {**GOOD, "segments": [2]}), "segGroups[1]"),
         (aggregation(GOOD, {**GOOD, "objectId": 1}), "one object for segment 1"),
         (aggregation({**GOOD, "segments": [1.5]}), "segments[0]"),
         (aggregation({k: v for k, v in GOOD.items() if k != "label"}), "no such key"),
+        (aggregation({**GOOD, "objectId": 1 << 31}), "objectId[0]"),
+        (aggregation({**GOOD, "objectId": 10**4000}), "bits"),
+        (aggregation(GOOD, {**GOOD, "segments": [], "label": "x"}), "0 twice"),
+        (aggregation({**GOOD, "segments": [-1]}), "segments[0]"),
+        (aggregation({**GOOD, "segments": [True]}), "segments[0]"),
+        (aggregation({**GOOD, "segments": "1"}), "segments of type list"),
+        (aggregation({**GOOD, "label": "chair\ud800"}), "half a surrogate pair"),
+        ({**aggregation(GOOD), "sceneId": 3}, "sceneId of type str"),
     ],
 )
 def test_bad_aggregations_say_what_is_wrong(tmp_path: Path, value: Any, expected: str) -> None:
@@ -169,42 +177,84 @@ def test_a_line_without_equals_is_named(tmp_path: Path) -> None:
         read_scan_txt(tmp_path / "x.txt")
 
 
-def test_nyu40_against_scannets_own_table(shared_data: Path) -> None:
-    table = read_label_table(shared_data / "scannet_meta" / "scannetv2-labels.combined.tsv")
-    by_id = {nyu.nyu40_id: nyu.nyu40 for nyu in table.values()}
-    assert {k: NYU40[k - 1] for k in by_id} == by_id
-    for raw in [*CLASSES, "wall", "floor", "door", "window", "coffee table", "couch", "office chair"]:
-        if raw in table:
-            assert nyu_class(raw) == table[raw], raw
-    assert len(table) > 500
+@pytest.mark.parametrize(
+    "value",
+    [-1, 1 << 31, 1.0, 1e999, float("nan"), True, None, "1", [1], {"a": 1}, 10**4000, 1 << 63, 1 << 64],
+)
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_segment_that_is_no_whole_number_is_named(tmp_path: Path, value: Any, place: int) -> None:
+    rows: list[Any] = [0, (1 << 31) - 1, 2]
+    rows[place] = value
+    (tmp_path / "s.segs.json").write_text(json.dumps({"segIndices": rows}))
+    with pytest.raises(ScanError) as caught:
+        read_segments(tmp_path / "s.segs.json", 3)
+    assert f"segIndices[{place}]" in str(caught.value) and len(str(caught.value)) < 400
 
 
-def test_every_class_and_structure_has_a_nyu40_class() -> None:
-    assert [nyu_class(raw).nyu40 for raw in ("nightstand", "refrigerator", "tv")] == [
-        "night stand",
-        "refridgerator",
-        "television",
-    ]
-    assert all(nyu_class(raw) != UNKNOWN for raw in [*CLASSES, "wall", "floor", "door", "window"])
-    assert nyu_class("thingamajig") == UNKNOWN
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'{"segGroups": [], "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "JSON"),
+        (b'{"segGroups": [' + b"9" * 100_000 + b"]}", "JSON"),
+        (b'{"segGroups": [], "segGroups": []}', "twice in one object"),
+        ('{"segGroups": [{"label": "caf\u00e9"}]}'.encode("latin1"), "byte 29"),
+        (b"\xff\xfe{\x00}\x00", "text in UTF-8"),
+        (b"", "JSON"),
+        (b"[]", "a JSON object"),
+    ],
+)
+def test_damaged_json(tmp_path: Path, data: bytes, expected: str) -> None:
+    path = tmp_path / "bad.aggregation.json"
+    path.write_bytes(data)
+    for read in (read_aggregation, read_attributes, lambda p: read_segments(p, 1)):
+        with pytest.raises(ScanError, match=r"bad\.aggregation\.json") as caught:
+            read(path)
+        assert expected in str(caught.value) and len(str(caught.value)) < 600
 
 
-def test_a_table_wins_over_ours_and_survives_a_round_trip(tmp_path: Path) -> None:
-    path = tmp_path / "labels.tsv"
-    path.write_text('id\traw_category\tnyu40id\tnyu40class\n1\tbox\t40\totherprop\n2\t"odd" one\t\t\n')
-    table = read_label_table(path)
-    assert list(table) == ["box"] and nyu_class("box", table).nyu40_id == 40
-    write_label_table(path, table)
-    assert read_label_table(path) == table
+def test_a_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    for name, read in {"a.json": read_aggregation, "a.txt": read_scan_txt}.items():
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(1 << 40)  # sparse
+        with pytest.raises(ScanError, match=r"at most \d+ bytes"):
+            read(tmp_path / name)
 
 
-def test_bad_label_tables(tmp_path: Path) -> None:
-    path = tmp_path / "labels.tsv"
-    with pytest.raises(ParameterError, match="cannot read"):
-        read_label_table(path)
-    path.write_text("raw,nyu\n")
-    with pytest.raises(ParameterError, match="raw_category, nyu40id, nyu40class"):
-        read_label_table(path)
-    path.write_text("raw_category\tnyu40id\tnyu40class\nbox\t41\tbox\n")
-    with pytest.raises(ParameterError, match="line 2"):
-        read_label_table(path)
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("colorWidth=1296\n\n   \n", None),  # no alignment, no intrinsics: the .sens has those
+        (" axisAlignment   =  1 0 0 2  0 1 0 3\t0 0 1 4  0 0 0 1  \r\n", (2.0, 3.0, 4.0)),
+        ("axisAlignment = 1 0 0 2 0 1 0 3 0 0 1 4 0 0 0 1\n" * 2, (2.0, 3.0, 4.0)),
+    ],
+)
+def test_variants_of_the_scan_text(tmp_path: Path, text: str, found: tuple[float, ...] | None) -> None:
+    (tmp_path / "x.txt").write_text(text)
+    T = axis_alignment(read_scan_txt(tmp_path / "x.txt"), "x.txt")
+    assert (None if T is None else tuple(T[:3, 3].tolist())) == found
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "2 0 0 0 0 2 0 0 0 0 2 0 0 0 0 1",  # scaled
+        "1 0 0 0 0 1 0 0 0 0 -1 0 0 0 0 1",  # mirrored
+        "1 0.1 0 0 0 1 0 0 0 0 1 0 0 0 0 1",  # sheared
+        "1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 2",
+        "1 0 0 inf 0 1 0 0 0 0 1 0 0 0 0 1",
+        "1e200 0 0 0 0 1e200 0 0 0 0 1e200 0 0 0 0 1",
+        "1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1 1",
+    ],
+)
+def test_an_alignment_that_is_not_rigid(rows: str) -> None:
+    with pytest.raises(ScanError, match="rigid transform"):
+        axis_alignment({"axisAlignment": rows}, "x.txt")
+
+
+def test_two_alignments_and_other_encodings_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("a = 1\na = 2\n")
+    with pytest.raises(ScanError, match=r"line 2[\s\S]*one value for a"):
+        read_scan_txt(tmp_path / "x.txt")
+    (tmp_path / "x.txt").write_bytes("sceneType = Caf\u00e9\n".encode("latin1"))
+    with pytest.raises(ScanError, match="not a text file"):
+        read_scan_txt(tmp_path / "x.txt")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from vantage.core.errors import ParameterError, ScanError
+from vantage.core.errors import ParameterError, ResourceError, ScanError
 from vantage.scans.config import DownloadConfig, FolderConfig
 from vantage.scans.layout import check_name, scan_files, scan_folder, scan_folders
-from vantage.scans.scannet import find, stem
+from vantage.scans.scannet import find, require_own_files, stem
 from vantage.scans.stage import list_scans
 
 
@@ -95,6 +95,45 @@ def test_two_scans_in_one_folder_are_an_error(raw_scan: Path) -> None:
     (raw_scan / "scene0000_01.sens").write_bytes(b"")
     with pytest.raises(ScanError, match=r"scene0000_00\.sens, scene0000_01\.sens"):
         stem(raw_scan, "scene0000_00")
+
+
+def test_a_target_that_cannot_be_written_is_not_the_scans_fault(raw_scan: Path, tmp_path: Path) -> None:
+    """Nobody may make files in /proc, root neither: like a read-only disk."""
+    from vantage.scans.layout import take
+
+    files = scan_files(raw_scan, "scene0000_00")
+    for out in (Path("/proc/self/fdinfo"), Path("/proc/none/here")):
+        with pytest.raises(ResourceError, match="cannot write"):
+            take(files, out, link=False)
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(ResourceError, match="cannot write"):
+        take(files, tmp_path / "out", link=False)
+    gone = {"a.txt": raw_scan / "none.txt"}
+    with pytest.raises(ScanError, match="gone"):
+        take(gone, tmp_path / "fresh", link=False)
+
+
+def test_a_link_out_of_a_raw_scan_is_refused(raw_scan: Path, tmp_path: Path) -> None:
+    require_own_files(raw_scan, "scene0000_00")
+    (raw_scan / "again.sens").symlink_to(raw_scan / "scene0000_00.sens")
+    require_own_files(raw_scan, "scene0000_00")  # inside
+    moved = tmp_path / "elsewhere"
+    moved.symlink_to(raw_scan)
+    require_own_files(moved, "scene0000_00")  # the folder itself may be a link
+    (raw_scan / "color").mkdir()
+    (raw_scan / "color" / "0.jpg").symlink_to(tmp_path / "secret")
+    for folder in (raw_scan, moved):
+        with pytest.raises(ScanError, match=r"scene0000_00, color/0\.jpg") as caught:
+            require_own_files(folder, "scene0000_00")
+        assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../scene0000_00", "/etc/passwd", "a/../b", ".."])
+def test_a_scan_id_that_leaves_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "scene0000_00.txt").write_text("a = 1")
+    (tmp_path / "in").mkdir()
+    with pytest.raises(ScanError, match="not a scan's id"):
+        find(tmp_path / "in", name, ".txt")
 
 
 def test_links_inside_a_scan_are_followed(raw_scan: Path, tmp_path: Path) -> None:

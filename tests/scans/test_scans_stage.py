@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 
 from vantage.core.errors import ParameterError, ScanError
-from vantage.core.hashing import digest_tree, file_digests
+from vantage.core.hashing import digest_file, digest_tree, file_digests
+from vantage.core.memo import Memo
 from vantage.core.tasks import Task
 from vantage.records.frames import Frame, kept_frames, read_frames
 from vantage.records.objects import read_objects, read_points
-from vantage.records.scan import read_scan
+from vantage.records.scan import read_scan, room_of
+from vantage.scans import stage
 from vantage.scans.config import DownloadConfig, ExtractConfig, FolderConfig
 from vantage.scans.pixels import read_color, read_depth
-from vantage.scans.stage import download, extract, list_scans, room_of, source_digest
+from vantage.scans.stage import download, extract, list_scans, source_digest
 
 MakeTask = Callable[..., Task]
 
@@ -88,7 +90,7 @@ def test_facts_report_unknown_labels_and_dropped_frames(raw_scan: Path, make_tas
     first = make_task("scene0000_00")
     assert download(first, folder_config(raw_scan.parent))["files"] == 6
     facts = extract(make_task("scene0000_00", download=first.out), ExtractConfig())
-    assert facts["unknown_labels"] == "thingamajig"
+    assert facts["unknown_labels"] == "thingamajig 1"
     assert facts["dropped_reasons"] == "lost tracking 1"
     assert (facts["recorded"], facts["kept"], facts["dropped"], facts["objects"]) == (4, 3, 1, 3)
     assert facts["alignment"] == "axisAlignment" and facts["extrinsics_ignored"] == 0
@@ -164,32 +166,54 @@ def test_a_folder_that_is_one_scan(extracted_scan: Path, make_task: MakeTask) ->
 
 def test_source_digest_follows_content_and_names(raw_scan: Path, tmp_path: Path) -> None:
     config = folder_config(raw_scan.parent)
-    digest = source_digest(config, "scene0000_00")
+    digest = source_digest(config, "scene0000_00", Memo())
     shutil.copytree(raw_scan.parent, tmp_path / "moved")
-    assert source_digest(folder_config(tmp_path / "moved"), "scene0000_00") == digest
+    assert source_digest(folder_config(tmp_path / "moved"), "scene0000_00", Memo()) == digest
     (raw_scan / "notes.docx").write_text("mine")
-    assert source_digest(config, "scene0000_00") == digest
+    assert source_digest(config, "scene0000_00", Memo()) == digest
     with (raw_scan / "scene0000_00.sens").open("r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"\1")
-    assert source_digest(config, "scene0000_00") != digest
-    assert source_digest(DownloadConfig(), "room0000_00") == ""
+    assert source_digest(config, "scene0000_00", Memo()) != digest
+    assert source_digest(DownloadConfig(), "room0000_00", Memo()) == ""
+
+
+def test_contents_are_read_again_only_where_size_or_time_changed(
+    raw_scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(stage, "digest_file", lambda path: (read.append(path.name), digest_file(path))[1])
+    config, memo = folder_config(raw_scan.parent), Memo(tmp_path / "memo.json")
+    digest = source_digest(config, "scene0000_00", memo)
+    assert len(read) == len(set(read)) > 4
+    memo.save()
+    read.clear()
+    assert source_digest(config, "scene0000_00", Memo(tmp_path / "memo.json")) == digest
+    assert read == []
+    os.utime(raw_scan / "scene0000_00.txt", ns=(0, 0))
+    assert source_digest(config, "scene0000_00", memo) == digest, "touched, not changed"
+    assert "scene0000_00.txt" in read
+    (raw_scan / "scene0000_00.txt").unlink()
+    assert source_digest(config, "scene0000_00", memo) != digest
 
 
 def test_the_users_label_table(raw_scan: Path, make_task: MakeTask, tmp_path: Path) -> None:
     table = tmp_path / "labels.tsv"
     table.write_text("raw_category\tnyu40id\tnyu40class\nthingamajig\t39\totherfurniture\nsofa\t6\tsofa\n")
     config = folder_config(raw_scan.parent, label_table=str(table))
-    before = source_digest(config, "scene0000_00")
+    before = source_digest(config, "scene0000_00", Memo())
     first = make_task("scene0000_00")
     download(first, config)
     assert (first.out / "labels.tsv").read_text().count("\n") == 2  # only the row that this scan needs
     second = make_task("scene0000_00", download=first.out)
-    assert extract(second, ExtractConfig())["unknown_labels"] == ""
-    assert read_objects(second.out)[2].nyu40 == "otherfurniture"
+    # A label that the given table lacks is told, and its object stays.
+    facts = extract(second, ExtractConfig())
+    assert facts["unknown_labels"] == "chair 1, nightstand 1"
+    assert facts["annotation_release"] == "v2" and "1 of 3 labels" in str(facts["release_evidence"])
+    assert [item.nyu40 for item in read_objects(second.out)] == ["unknown", "unknown", "otherfurniture"]
     table.write_text(table.read_text().replace("39", "40"))
     os.utime(table, ns=(0, 0))
-    assert source_digest(config, "scene0000_00") != before
+    assert source_digest(config, "scene0000_00", Memo()) != before
     with pytest.raises(ParameterError, match="cannot read the label table"):
         list_scans(folder_config(raw_scan.parent, label_table=str(tmp_path / "none.tsv")), 0)
 

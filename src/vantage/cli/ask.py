@@ -159,7 +159,7 @@ def _others(scan: Path, meta: ScanMeta, first: Frame, kept: Sequence[Frame]) -> 
     candidates = [others[i] for i in picks]
     seen = [
         frame_voxels(
-            read_depth(scan, meta, f), meta.depth, f.T_raw_cam, config.voxel_m, config.coverage_stride
+            read_depth(scan, meta, f), meta.depth_of(f), f.T_raw_cam, config.voxel_m, config.coverage_stride
         )
         for f in (first, *candidates)
     ]
@@ -175,9 +175,9 @@ def request_of(scan: Path, meta: ScanMeta, chosen: Chosen, question: str) -> dic
     request = {
         "images": [read_color(scan, meta, f) for f in chosen.frames],
         "poses": np.stack([f.T_raw_cam for f in chosen.frames]),
-        "intrinsics": meta.color.matrix(),
+        "intrinsics": np.stack([meta.color_of(f).matrix() for f in chosen.frames]),
         "depth": np.stack([read_depth(scan, meta, f) for f in chosen.frames]),
-        "depth_intrinsics": meta.depth.matrix(),
+        "depth_intrinsics": np.stack([meta.depth_of(f).matrix() for f in chosen.frames]),
         "frame": "raw",
         "T_aligned_raw": meta.T_aligned_raw,
         "question": question,

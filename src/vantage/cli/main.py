@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vantage.cli.sens_app import app as sens_app
+from vantage.cli import sens
 from vantage.core.errors import VantageError
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.add_typer(sens_app, name="sens")
+app.add_typer(sens.app)
 
 WorkspaceOption = Annotated[
     Path | None,

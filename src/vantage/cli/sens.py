@@ -1,215 +1,138 @@
-"""`vantage sens`: what a .sens holds, its poses, its frames."""
+"""`vantage sens`: what a `.sens` holds, its poses, and its frames as files."""
 
 from __future__ import annotations
 
-import json
-import os
+import json as json_module
 import re
-import shutil
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
+import typer
 
-from vantage.cli.show import watcher
-from vantage.core.atomic import refused, write_bytes
-from vantage.core.errors import ParameterError, ScanError
-from vantage.geometry.transforms import is_rigid
-from vantage.pipeline.watch import Position, Watcher
-from vantage.scans.raw import is_identity
-from vantage.scans.sens import SensReader
-from vantage.scans.sens_export import Report, export_files, matrix_text
-from vantage.scans.sens_pack import export_packed
-from vantage.scans.sens_selection import Selection
+from vantage.core.errors import ParameterError
+
+if TYPE_CHECKING:
+    from vantage.scans.sens import SensReader
+
+app = typer.Typer(name="sens", help="Read ScanNet's .sens files.", no_args_is_help=True)
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .sens file.")]
+SalvageOption = Annotated[
+    bool,
+    typer.Option("--salvage", help="Of a file cut short, take the whole frames before the cut."),
+]
 
 
-def info(file: Path, as_json: bool, salvage: bool) -> None:
-    """Print what the file says of itself, as text or JSON."""
-    with SensReader(file, salvage=salvage) as sens:
-        facts = describe(sens)
-    if as_json:
-        sys.stdout.write(json.dumps(facts, indent=2, allow_nan=False) + "\n")
+@app.command()
+def info(
+    file: FileArgument,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    salvage: SalvageOption = False,
+) -> None:
+    """Show cameras, frames and poses; no image is read."""
+    from vantage.scans.sens import SensReader
+
+    with SensReader(file, salvage) as sens:
+        facts = _facts(sens)
+    if json:
+        typer.echo(json_module.dumps(facts, indent=2))
         return
     for name, value in facts.items():
-        shown = "  ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        sys.stdout.write(f"{name.replace('_', ' '):<16} {'-' if shown is None else shown}\n")
+        typer.echo(f"{name.replace('_', ' '):18} {value}")
 
 
-def describe(sens: SensReader) -> dict[str, Any]:
-    """Header and totals of a file, from its header and frame records alone."""
-    head, table, tail = sens.header, sens.table, sens.tail
-    poses, times = sens.poses(), table.records["t_color"].tolist()
-    finite = [bool(np.isfinite(pose).all()) for pose in poses]
-    cameras = {
-        name: {
-            "size": f"{width}x{height}",
-            "stored": stored,
-            **{key: round(float(K[at]), 4) for key, at in _INTRINSICS.items()},
-            "extrinsic": "identity" if is_identity(extrinsic) else "recorded",
-            "bytes": sum(table.records[name].tolist()),
-        }
-        for name, width, height, stored, K, extrinsic in (
-            ("color", head.color_width, head.color_height, head.color_compression, head.intrinsic_color,
-             head.extrinsic_color),
-            ("depth", head.depth_width, head.depth_height, head.depth_compression, head.intrinsic_depth,
-             head.extrinsic_depth),
-        )
-    }  # fmt: skip
-    return {
-        "file": sens.path.name,
-        "sensor": head.sensor_name,
-        "bytes": sens.file_bytes,
-        "frames": len(table),
-        "declared_frames": head.frame_count,
-        "finite_poses": sum(finite),
-        "rigid_poses": sum(is_rigid(pose) for pose, ok in zip(poses, finite, strict=True) if ok),
-        "duration_s": (times[-1] - times[0]) / 1e6 if times else 0.0,
-        "depth_units_per_m": float(head.depth_shift),
-        **cameras,
-        "motion_records": tail.motion_records,
-        "unknown_bytes": tail.unknown,
-        "cut": None if sens.cut is None else sens.cut.one_line(),
-    }
-
-
-_INTRINSICS = {"fx": (0, 0), "fy": (1, 1), "cx": (0, 2), "cy": (1, 2)}
-
-
-def poses(file: Path, out: Path, salvage: bool) -> None:
-    """Write every pose as text files, or all of them with ids and time stamps as one `.npz`."""
-    with SensReader(file, salvage=salvage) as sens:
-        ids, T_raw_cam, records = sens.frame_ids(), sens.poses(), sens.table.records
-        _tell_cut(sens)
-    try:
-        if out.suffix == ".npz":
-            import io
-
-            buffer = io.BytesIO()
-            np.savez(
-                buffer,
-                frame_id=ids,
-                T_raw_cam=T_raw_cam,
-                timestamp_color_us=records["t_color"],
-                timestamp_depth_us=records["t_depth"],
-            )
-            write_bytes(out, buffer.getvalue())
-        else:
-            for frame_id, pose in zip(ids.tolist(), T_raw_cam, strict=True):
-                write_bytes(out / f"{frame_id}.txt", matrix_text(pose).encode(), sync=False)
-    except OSError as error:
-        raise refused(error, out) from error
-    lost = len(ids) - int(np.isfinite(T_raw_cam).all(axis=(1, 2)).sum())
-    _tell(f"{len(ids)} poses, {lost} of them lost, written to {out}")
-
-
-def export(
-    file: Path,
-    out: Path,
-    stride: int,
-    frames: str,
-    color_size: str | None,
-    form: str,
-    workers: int | None,
-    parts: str,
-    salvage: bool,
-    dry_run: bool,
+@app.command()
+def poses(
+    file: FileArgument,
+    out: Annotated[Path, typer.Option(help="A folder for K.txt, or a file ending in .npz.")],
+    salvage: SalvageOption = False,
 ) -> None:
-    """Write frames as files or as a smaller `.sens`; ScanError at the end when an image was unreadable."""
-    if form not in ("files", "packed"):
-        raise ParameterError("no such form", where="--form", expected="files or packed", found=form)
-    first, stop = _range(frames)
-    names = tuple(dict.fromkeys(name.strip() for name in parts.split(",")))
-    cpus = len(os.sched_getaffinity(0))
-    selection = Selection(stride, first, stop, _size(color_size), names, workers or cpus)
-    with SensReader(file, salvage=salvage) as sens:
-        _tell_cut(sens)
-        _tell(estimate(sens, out, selection))
-        if dry_run:
-            return
-        shown = watcher()
-        target = out if form == "files" else out / sens.path.name
-        work = export_files if form == "files" else export_packed
-        count = len(selection.indices(sens))
-        shown.begin("export", count)
-        try:
-            report = work(sens, target, selection, _Shown(shown))
-        finally:
-            shown.end()
-    _conclude(report, target, file)
+    """Write the pose of every frame (camera to world), lost ones as -inf; no image is read."""
+    from vantage.scans.export import write_poses
+    from vantage.scans.sens import SensReader
+
+    with SensReader(file, salvage) as sens:
+        typer.echo(f"{write_poses(sens, out)} poses written to {out}")
 
 
-def estimate(sens: SensReader, out: Path, selection: Selection) -> str:
-    """What an export will take, in a line: exact for copied colour, about as large as stored for the rest."""
-    indices = selection.indices(sens)
-    sizes = {
-        part: int(sens.table.records[part][indices].sum())
-        for part in ("color", "depth")
-        if part in selection.parts
+@app.command()
+def export(
+    file: FileArgument,
+    out: Annotated[Path, typer.Option(help="A folder; a .sens file with --form packed.")],
+    stride: Annotated[int, typer.Option(min=1, help="Every so many frames.")] = 1,
+    frames: Annotated[str, typer.Option(metavar="A:B", help="From frame A up to, not including, B.")] = ":",
+    color_size: Annotated[str, typer.Option(metavar="WxH", help="Size of the colour images.")] = "",
+    parts: Annotated[str, typer.Option(help="Of color, depth, pose.")] = "color,depth,pose",
+    form: Annotated[str, typer.Option(help="files (ScanNet's extracted layout) or packed.")] = "files",
+    workers: Annotated[int, typer.Option(min=1, help="Frames at a time.")] = 2,
+    salvage: SalvageOption = False,
+) -> None:
+    """Write frames as files, or as a smaller .sens. Stopped halfway, the same command goes on."""
+    from vantage.cli.show import progress
+    from vantage.scans.export import Selection, export_files, export_packed
+    from vantage.scans.sens import SensReader
+
+    first, last = _range(frames)
+    selection = Selection(stride, first, last, _size(color_size), _parts(parts))
+    with SensReader(file, salvage) as sens, progress("export") as shown:
+        if _form(form) == "packed":
+            typer.echo(f"{export_packed(sens, out, selection, shown)} frames written to {out}")
+        else:
+            typer.echo(f"{export_files(sens, out, selection, shown, workers)} files written to {out}")
+        if sens.damage is not None:
+            typer.echo(f"warning: {sens.damage}", err=True)
+
+
+def _facts(sens: SensReader) -> dict[str, Any]:
+    import numpy as np
+
+    head, T_raw_cam = sens.header, sens.poses()
+    times = [frame.timestamp_color for frame in sens.frames()]
+    K, D = head.intrinsic_color, head.intrinsic_depth
+    facts: dict[str, Any] = {
+        "sensor": head.sensor_name,
+        "frames": len(T_raw_cam),
+        "poses": int(np.isfinite(T_raw_cam).all(axis=(1, 2)).sum()),
+        "seconds": round((times[-1] - times[0]) / 1e6, 3) if times else 0.0,
+        "color": f"{head.color_width}x{head.color_height} {head.color_compression}",
+        "color_intrinsics": [round(float(v), 4) for v in (K[0, 0], K[1, 1], K[0, 2], K[1, 2])],
+        "depth": f"{head.depth_width}x{head.depth_height} {head.depth_compression}",
+        "depth_intrinsics": [round(float(v), 4) for v in (D[0, 0], D[1, 1], D[0, 2], D[1, 2])],
+        "depth_units_per_m": head.depth_shift,
+        "bytes": sens.path.stat().st_size,
     }
-    if "color" in sizes and selection.color_size and selection.resizes(sens):
-        width, height = selection.color_size
-        sizes["color"] = round(
-            sizes["color"] * width * height / (sens.header.color_width * sens.header.color_height)
-        )
-    folder = next((p for p in (out, *out.absolute().parents) if p.is_dir()), Path.cwd())
-    text = ", ".join(f"{part} about {size / 1e6:.1f} MB" for part, size in sizes.items()) or "poses"
-    free = shutil.disk_usage(folder).free
-    return f"{len(indices)} of {len(sens)} frames into {out}: {text}; {free / 1e9:.1f} GB are free"
-
-
-def _conclude(report: Report, target: Path, file: Path) -> None:
-    kept = f", {report.kept} files kept from before" if report.kept else ""
-    what = "files" if target.is_dir() else "frames"
-    written = f"{report.written} {what} written, {report.size / 1e6:.1f} MB"
-    _tell(f"{report.frames} frames: {written}{kept}, in {target}")
-    for line in report.bad:
-        _tell(f"warning: {line}")
-    if report.bad:
-        raise ScanError(
-            "some images were unreadable; the others are exported",
-            where=file.name,
-            found=f"{len(report.bad)} unreadable images, listed above",
-        )
-
-
-class _Shown:
-    """Progress of one export, to whoever watches."""
-
-    def __init__(self, shown: Watcher) -> None:
-        self._shown = shown
-
-    def step(self, done: int, total: int, note: str = "") -> None:
-        """Move the bar."""
-        self._shown.at(Position(done, total, note=note))
-
-    def say(self, text: str) -> None:
-        """Print the line."""
-        self._shown.say(text)
+    return facts | ({} if sens.damage is None else {"damage": sens.damage.one_line()})
 
 
 def _range(text: str) -> tuple[int, int | None]:
-    match = re.fullmatch(r"(\d{0,12}):(\d{0,12})", text)
+    match = re.fullmatch(r"(\d*):(\d*)", text)
     if match is None:
         raise ParameterError("not a range of frames", where="--frames", expected="A:B, A: or :B", found=text)
-    return int(match[1] or 0), int(match[2]) if match[2] else None
+    first, last = match.groups()
+    return int(first or 0), int(last) if last else None
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
+def _size(text: str) -> tuple[int, int] | None:
+    if not text:
         return None
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
     if match is None:
-        raise ParameterError(
-            "not an image size", where="--color-size", expected="WxH, as 640x480", found=text
-        )
+        raise ParameterError("not a size", where="--color-size", expected="WxH, as 640x480", found=text)
     return int(match[1]), int(match[2])
 
 
-def _tell_cut(sens: SensReader) -> None:
-    if sens.cut is not None:
-        _tell(f"warning: {len(sens)} of {sens.header.frame_count} frames are left: {sens.cut.one_line()}")
+def _parts(text: str) -> tuple[str, ...]:
+    from vantage.scans.export import PARTS
+
+    parts = tuple(part.strip() for part in text.split(","))
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise ParameterError("unknown part", where="--parts", expected=", ".join(PARTS), found=unknown[0])
+    return parts
 
 
-def _tell(text: str) -> None:
-    sys.stderr.write(text + "\n")
+def _form(text: str) -> Literal["files", "packed"]:
+    if text == "packed":
+        return "packed"
+    if text != "files":
+        raise ParameterError("unknown form", where="--form", expected="files or packed", found=text)
+    return "files"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -57,3 +60,38 @@ class TerminalWatcher:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+class WatchedProgress:
+    """A `core.progress.Progress` over a watcher, for work outside a stage.
+
+    Args:
+        watcher: who shows it.
+        what: what the work is, in a word.
+    """
+
+    def __init__(self, watcher: Watcher, what: str) -> None:
+        self._watcher = watcher
+        self._what = what
+        self._begun = False
+
+    def step(self, done: int, total: int, note: str = "") -> None:
+        """Show the step."""
+        if not self._begun:
+            self._watcher.begin(self._what, total)
+            self._begun = True
+        self._watcher.at(Position(done, total, note=note))
+
+    def say(self, text: str) -> None:
+        """Show the line."""
+        self._watcher.say(text)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[WatchedProgress]:
+    """Progress on standard error, a bar or plain lines, for the duration of the block."""
+    shown = watcher()
+    try:
+        yield WatchedProgress(shown, what)
+    finally:
+        shown.end()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -10,47 +9,19 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from vantage.core.errors import ResourceError
 
-
-def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Write `data` so that `path` holds either the old content or all of the new.
-
-    Without `sync` a power cut may leave an empty file: for thousands of files that can be made again.
-    """
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` so that `path` holds either the old content or all of the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = beside(path)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with beside.open("wb") as file:
             file.write(data)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
-
-
-def beside(path: Path) -> Path:
-    """A fresh hidden name in the folder of `path`, to write to before renaming."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a file's name is one that `beside` gives: what a killed writer leaves."""
-    return name.startswith(".") and name.endswith(".tmp")
-
-
-def refused(error: OSError, path: Path) -> ResourceError:
-    """A readable error for a file that the machine does not let us write."""
-    hints = {
-        errno.ENOSPC: "free space, or choose another folder",
-        errno.EDQUOT: "free space of your quota, or choose another folder",
-        errno.EROFS: "choose a folder that can be written",
-        errno.EACCES: "choose a folder that can be written, or correct its permissions",
-    }
-    hint = hints.get(error.errno or 0)
-    return ResourceError(f"cannot write: {error.strerror or error}", where=path, hint=hint)
+        beside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

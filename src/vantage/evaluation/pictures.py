@@ -68,6 +68,7 @@ def card_of(inputs: Mapping[str, Path], question: Question, said: Mapping[str, s
     meta = read_scan(extract)
     frames = {frame.frame_id: frame for frame in kept_frames(extract)}
     objects = read_objects(extract)
+    ego = meta.color_of(frames[question.views[0]])
     return QuestionCard(
         question=question.question,
         answer=question.answer,
@@ -76,7 +77,7 @@ def card_of(inputs: Mapping[str, Path], question: Question, said: Mapping[str, s
         targets=_targets(question, frozenset(o.object_id for o in objects)),
         T_aligned_ego=question.T_aligned_ego,
         T_aligned_cams=np.stack([meta.T_aligned_raw @ frames[v].T_raw_cam for v in question.views]),
-        half_fov=math.atan(meta.color.width / 2 / meta.color.fx),
+        half_fov=math.atan(ego.width / 2 / ego.fx),
         views=[read_color(raw, meta, frames[v]) for v in question.views],
         source=f"{question.scan_id}, frame {question.ego_frame_id}",
     )

@@ -84,6 +84,18 @@ def _near_hull(xy: Float64[np.ndarray, "n 2"]) -> Bool[np.ndarray, "n"]:
     return np.asarray((xy @ normal.T - np.sum(normal * ring, axis=1) >= -slack).any(axis=1))
 
 
+def axis_box(points: Float[np.ndarray, "n 3"]) -> OrientedBox:
+    """The box along the frame's axes around `points`: from their least to their greatest coordinates.
+
+    Raises ValueError without points or with one that is not finite.
+    """
+    p = np.asarray(points, dtype=np.float64)
+    if len(p) == 0 or not np.isfinite(p).all():
+        raise ValueError(f"a box needs at least one point, all finite; found {len(p)} points")
+    low, high = p.min(axis=0), p.max(axis=0)
+    return OrientedBox((low + high) / 2, high - low, np.eye(3))
+
+
 def fit_upright_box(points: Float[np.ndarray, "n 3"]) -> OrientedBox:
     """The box with a vertical axis and the smallest footprint around `points` (m, z up).
 

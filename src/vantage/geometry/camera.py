@@ -42,6 +42,10 @@ class Pinhole:
             width, height, self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5
         )
 
+    def with_intrinsics(self, intrinsics: tuple[float, float, float, float] | None) -> Pinhole:
+        """The camera with other fx, fy, cx, cy (pixels); itself for None."""
+        return self if intrinsics is None else Pinhole(self.width, self.height, *intrinsics)
+
     def project(
         self, p_cam: Float[np.ndarray, "*n 3"]
     ) -> tuple[Float64[np.ndarray, "*n 2"], Float64[np.ndarray, "*n"]]:

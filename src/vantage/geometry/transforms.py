@@ -37,14 +37,14 @@ def apply(T: Float[np.ndarray, "4 4"], p: Float[np.ndarray, "*n 3"]) -> Float64[
 
 
 def is_rigid(T: Float[np.ndarray, "r c"], tol: float = 1e-3) -> bool:
-    """Whether T is 4x4, finite, with last row (0, 0, 0, 1) and a right-handed rotation, each within `tol`."""
+    """Whether T is 4x4, finite, last row (0, 0, 0, 1), axes orthogonal and determinant 1 within `tol`."""
     matrix = np.asarray(T, dtype=np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         return False
     R = matrix[:3, :3]
     orthogonal = bool(np.abs(R.T @ R - np.eye(3)).max() <= tol)
     last = bool(np.abs(matrix[3] - (0.0, 0.0, 0.0, 1.0)).max() <= tol)
-    return orthogonal and last and float(np.linalg.det(R)) > 0
+    return orthogonal and last and abs(float(np.linalg.det(R)) - 1) <= tol
 
 
 def from_yaw(yaw: float, t: Float[np.ndarray, "3"] | tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Matrix4:

@@ -31,7 +31,9 @@ def lift(task: Task, config: LiftConfig) -> Facts:
         depth = read_depth(task.inputs["download"], meta, frame)
         pose = meta.T_aligned_raw @ frame.T_raw_cam
         points.append(
-            patch_coordinates(depth, meta.depth, pose, meta.color, config.grid, config.min_valid_share)
+            patch_coordinates(
+                depth, meta.depth_of(frame), pose, meta.color_of(frame), config.grid, config.min_valid_share
+            )
         )
         voxels.append(_voxels(meta, frame, depth, config))
     patches = _stacked(frames, points)
@@ -62,7 +64,7 @@ def _voxels(
 ) -> Int64[np.ndarray, "n"]:
     pose = meta.T_aligned_raw @ frame.T_raw_cam
     try:
-        return frame_voxels(depth, meta.depth, pose, config.voxel_m, config.coverage_stride)
+        return frame_voxels(depth, meta.depth_of(frame), pose, config.voxel_m, config.coverage_stride)
     except ValueError as error:
         where = f"{meta.scan_id}, frame {frame.frame_id}"
         raise ScanError(str(error), where=where, found=f"a camera at {pose[:3, 3].tolist()} m") from error

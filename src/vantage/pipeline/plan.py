@@ -11,6 +11,7 @@ from typing import Any
 
 from vantage.core.errors import ContractError, ParameterError, ScanError
 from vantage.core.hashing import digest_json
+from vantage.core.memo import Memo
 from vantage.core.names import load
 from vantage.pipeline.code import code_hash
 from vantage.pipeline.contracts import contract_of
@@ -87,13 +88,16 @@ def make_plan(workspace: Workspace, pipeline: Pipeline, name: str, params: Param
         seed=params.seed,
         upstream={other: read_output(workspace, pipeline.stage(other)) for other in stage.upstream},
         code=code_hash([*body.modules(), contract_of(stage).partition(":")[0]]),
+        memo=Memo(workspace.private / "fingerprints" / f"{name}.json"),
     )
+    items = tuple(maker.item(item) for item in maker.names())
+    maker.memo.save()
     return Plan(
         stage=stage,
         body=body,
         config=maker.config,
         code=maker.code,
-        items=tuple(maker.item(item) for item in maker.names()),
+        items=items,
         upstream=maker.upstream,
         store=Store(workspace.store / name),
     )
@@ -110,6 +114,7 @@ class _Maker:
     seed: int
     upstream: Mapping[str, Output]
     code: str
+    memo: Memo
 
     def names(self) -> list[str]:
         """The stage's items, sorted."""
@@ -149,7 +154,7 @@ class _Maker:
             "params": section,
             "seed": self.seed,
             "inputs": {other: self._input_digest(other, name) for other in self.upstream},
-            "outside": _outside(self.body, self.config, name),
+            "outside": _outside(self.body, self.config, name, self.memo),
         }
         inputs = {
             other: output.folder / name if self._is_own(other) else output.folder
@@ -191,10 +196,10 @@ def _without(section: Mapping[str, Any], key: Sequence[str]) -> dict[str, Any]:
     return {**section, key[0]: _without(section[key[0]], key[1:])}
 
 
-def _outside(body: StageBody, config: Any, name: str) -> str:
+def _outside(body: StageBody, config: Any, name: str, memo: Memo) -> str:
     if body.fingerprint is None:
         return ""
     try:
-        return str(load(body.fingerprint)(config, name))
+        return str(load(body.fingerprint)(config, name, memo))
     except ScanError as error:
         return error.one_line()

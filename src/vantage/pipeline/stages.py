@@ -19,9 +19,9 @@ class StageBody:
         items: lists the items, for stages whose items do not follow from an upstream index:
             `(config, seed) -> names` without upstream arms, `(config, arms) -> names` with them.
         finish: `(task, config, rows)`, run once on the assembled folder; it may only add files.
-        fingerprint: `(config, item) -> text`, what the item looks like outside the workspace, for sources
-            that the pipeline does not own; part of the item's key. A `ScanError` counts as such a text:
-            the body will meet it again.
+        fingerprint: `(config, item, memo) -> text`, what the item looks like outside the workspace, for
+            sources that the pipeline does not own; part of the item's key. `memo` remembers what costs
+            much to find. A `ScanError` counts as such a text: the body will meet it again.
         listing: keys of the configuration (`"generated.rooms"`) that do not shape an item's output: which
             items there are, where they are found; not part of an item's key, so another room costs one room.
         per_item: a mapping field of which an item sees only its own entry.
@@ -76,6 +76,8 @@ STAGES: Table = {
         body="vantage.questions.stage:synthesize",
         config="vantage.questions.config:SynthesizeConfig",
         finish="vantage.questions.stage:summarize",
+        fingerprint="vantage.questions.split:listed_split",
+        listing=("splits.train", "splits.heldout"),
     ),
     "finetune": StageBody(
         body="vantage.training.stage:finetune",

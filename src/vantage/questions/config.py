@@ -28,11 +28,29 @@ def _quotas() -> dict[str, int]:
 
 
 @dataclass(frozen=True)
+class SplitLists:
+    """Two lists of scans, or none."""
+
+    train: str = ""
+    """Scans that train; empty to split by `held_out_share`."""
+    heldout: str = ""
+    """Scans that are held out."""
+
+    def __post_init__(self) -> None:
+        if bool(self.train) != bool(self.heldout):
+            lacking = "heldout" if self.train else "train"
+            raise ValueError(f"splits.{lacking} is not set: lists are given for both splits or for none")
+
+
+@dataclass(frozen=True)
 class SynthesizeConfig:
     """What to ask, from where, and which rooms are held out."""
 
     held_out_share: Annotated[float, Ge(0), Le(1)] = 0.2857
-    """Share of rooms held out, by a hash of the room's id."""
+    """Share of rooms held out, by a hash of the room's id; without effect where `splits` names lists."""
+    splits: SplitLists = field(default_factory=SplitLists)
+    """Official splits: files with one scan id a line, as ScanNet's `scannetv2_train.txt`. A room must not be
+    in both; a scan whose room is in neither is set aside."""
     views_per_question: Annotated[int, Ge(1)] = 4
     """Views of a situation, the ego's included; fewer when a scan keeps fewer frames."""
     train_egos: Annotated[int, Ge(1)] = 24

@@ -42,7 +42,7 @@ class Recorded:
         T_aligned_cam: camera to `aligned`, metres, by frame.
         object_ids: the objects of the columns of `sees`.
         sees: whether a frame shows an object (visible pixels above the threshold).
-        camera: the colour camera.
+        cameras: the colour camera of each frame.
     """
 
     scan_id: str
@@ -50,7 +50,7 @@ class Recorded:
     T_aligned_cam: Float64[np.ndarray, "f 4 4"]
     object_ids: tuple[int, ...]
     sees: Bool[np.ndarray, "f o"]
-    camera: Pinhole
+    cameras: tuple[Pinhole, ...]
 
 
 def spread(frame_ids: Sequence[int], n: int, seed: int, scan_id: str) -> tuple[int, ...]:
@@ -95,7 +95,7 @@ def situate(recorded: Recorded, scene: Scene, views: tuple[int, ...]) -> Situati
     T_aligned_cam = recorded.T_aligned_cam[rows[0]]
     first = [recorded.object_ids[column] for column in np.flatnonzero(recorded.sees[rows[0]])]
     first = [object_id for object_id in first if object_id in scene.by_id]
-    columns = _columns(recorded.camera, T_aligned_cam, scene, first)
+    columns = _columns(recorded.cameras[rows[0]], T_aligned_cam, scene, first)
     return Situation(
         views=views,
         T_aligned_ego=transforms.level_ego(T_aligned_cam),

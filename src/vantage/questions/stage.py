@@ -20,7 +20,7 @@ from vantage.questions.families import family
 from vantage.questions.sampling import every_candidate
 from vantage.questions.scene import RoomObject, Scene, Situated
 from vantage.questions.situations import Recorded, Situation, situations_of
-from vantage.questions.split import split_of
+from vantage.questions.split import scan_split
 from vantage.questions.summary import summary_of
 from vantage.records.frames import kept_frames
 from vantage.records.index import IndexRow
@@ -40,10 +40,11 @@ def synthesize(task: Task, config: SynthesizeConfig) -> Facts:
 
     Raises:
         ContractError: an upstream record is missing or does not fit the others.
-        ParameterError: `config.questions` names an unknown family.
+        ParameterError: `config.questions` names an unknown family, or a split list is damaged.
+        ScanError: the scan's room is in no split list.
     """
     meta = read_scan(task.inputs["extract"])
-    split = split_of(meta.room_id, config.held_out_share)
+    split = scan_split(meta.room_id, config)
     dropped: Counter[tuple[str, str]] = Counter()
     scene = read_scene(task.inputs["extract"], dropped)
     situations: list[Situation] = []
@@ -124,7 +125,7 @@ def read_recorded(extract: Path, recover: Path, min_visible_px: float) -> Record
         T_aligned_cam=poses,
         object_ids=tuple(int(object_id) for object_id in visibility.object_ids),
         sees=visibility.visible_px[[rows[frame.frame_id] for frame in frames]] >= min_visible_px,
-        camera=meta.color,
+        cameras=tuple(meta.color_of(frame) for frame in frames),
     )
 
 

@@ -12,7 +12,10 @@ from jaxtyping import Float64
 from vantage.records.tables import read_table, write_table
 
 FRAMES_FILE = "frames.parquet"
-VERSION = 1
+VERSION = 2
+
+Intrinsics = tuple[float, float, float, float]
+"""fx, fy, cx, cy in pixels."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class Frame:
         depth_valid_share: share of depth pixels with a measurement, 0 to 1.
         blur: variance of the Laplacian of the grey image (larger is sharper).
         exposure: mean grey value, 0 to 1.
+        jump_m, jump_rad: how far the camera moved and turned since the recorded frame with a pose before it,
+            strided; 0 for the first.
+        color_intrinsics, depth_intrinsics: the frame's own, where the recording has some for each frame; None
+            where the scan's hold. `ScanMeta.color_of` and `depth_of` give the camera.
     """
 
     frame_id: int
@@ -54,13 +61,29 @@ class Frame:
     depth_valid_share: float
     blur: float
     exposure: float
+    jump_m: float = 0.0
+    jump_rad: float = 0.0
+    color_intrinsics: Intrinsics | None = None
+    depth_intrinsics: Intrinsics | None = None
 
 
-_SCALARS = ("frame_id", "kept", "reason", "timestamp_s", "depth_valid_share", "blur", "exposure")
+_SCALARS = (
+    "frame_id",
+    "kept",
+    "reason",
+    "timestamp_s",
+    "depth_valid_share",
+    "blur",
+    "exposure",
+    "jump_m",
+    "jump_rad",
+)
+_OWN = ("color_intrinsics", "depth_intrinsics")
 _REF = ("file", "offset", "size", "encoding")
 _NAMES = (
     *_SCALARS,
     "T_raw_cam",
+    *_OWN,
     *(f"color_{name}" for name in _REF),
     *(f"depth_{name}" for name in _REF),
 )
@@ -77,8 +100,12 @@ def _schema() -> object:
         "depth_valid_share": pa.float64(),
         "blur": pa.float64(),
         "exposure": pa.float64(),
+        "jump_m": pa.float64(),
+        "jump_rad": pa.float64(),
         "T_raw_cam": pa.list_(pa.float64(), 16),
     }
+    # Not of fixed size: a null among lists of fixed size does not survive Parquet.
+    kinds |= {name: pa.list_(pa.float64()) for name in _OWN}
     for image in ("color", "depth"):
         for name, kind in zip(_REF, (pa.string(), pa.int64(), pa.int64(), pa.string()), strict=True):
             kinds[f"{image}_{name}"] = kind
@@ -90,6 +117,7 @@ def write_frames(folder: Path, frames: Sequence[Frame]) -> None:
     rows = sorted(frames, key=lambda frame: frame.frame_id)
     columns: dict[str, list[object]] = {name: [getattr(row, name) for row in rows] for name in _SCALARS}
     columns["T_raw_cam"] = [np.asarray(row.T_raw_cam, dtype=np.float64).ravel().tolist() for row in rows]
+    columns |= {name: [_listed(getattr(row, name)) for row in rows] for name in _OWN}
     for image in ("color", "depth"):
         for name in _REF:
             columns[f"{image}_{name}"] = [getattr(getattr(row, image), name) for row in rows]
@@ -110,6 +138,8 @@ def read_frames(folder: Path) -> list[Frame]:
                 T_raw_cam=np.asarray(columns["T_raw_cam"][i], dtype=np.float64).reshape(4, 4),
                 color=refs["color"],
                 depth=refs["depth"],
+                color_intrinsics=_intrinsics(columns["color_intrinsics"][i]),
+                depth_intrinsics=_intrinsics(columns["depth_intrinsics"][i]),
             )
         )
     return frames
@@ -118,3 +148,14 @@ def read_frames(folder: Path) -> list[Frame]:
 def kept_frames(folder: Path) -> list[Frame]:
     """The frames of a scan that later stages use."""
     return [frame for frame in read_frames(folder) if frame.kept]
+
+
+def _listed(intrinsics: Intrinsics | None) -> list[float] | None:
+    return None if intrinsics is None else list(intrinsics)
+
+
+def _intrinsics(row: Sequence[float] | None) -> Intrinsics | None:
+    if row is None:
+        return None
+    fx, fy, cx, cy = row
+    return fx, fy, cx, cy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from jaxtyping import Float64
 
 from vantage.core import atomic
 from vantage.geometry.camera import Pinhole
+from vantage.records.frames import Frame
 from vantage.records.jsonfile import read_json_record
 
 SCAN_FILE = "scan.json"
@@ -24,7 +26,8 @@ class ScanMeta:
         scan_id: for instance `scene0000_01`.
         room_id: the room it was taken in (`scene0000`); splits follow it.
         T_aligned_raw: maps the world as scanned to the aligned world (z up, floor at z = 0), metres.
-        color: the colour camera; shares its centre and axes with the depth camera.
+        color: the colour camera; shares its centre and axes with the depth camera. A frame may have
+            intrinsics of its own (`color_of`).
         depth: the depth camera, with a size and intrinsics of its own.
         depth_unit_m: metres of one unit of the stored uint16 depth.
         labelled: whether the scan has objects.
@@ -37,6 +40,19 @@ class ScanMeta:
     depth: Pinhole
     depth_unit_m: float
     labelled: bool
+
+    def color_of(self, frame: Frame) -> Pinhole:
+        """The colour camera of a frame: the scan's, with the frame's own intrinsics where it has some."""
+        return self.color.with_intrinsics(frame.color_intrinsics)
+
+    def depth_of(self, frame: Frame) -> Pinhole:
+        """The depth camera of a frame."""
+        return self.depth.with_intrinsics(frame.depth_intrinsics)
+
+
+def room_of(scan_id: str) -> str:
+    """The room a scan was taken in: ScanNet numbers repeated scans of a room `_00`, `_01`, ..."""
+    return re.sub(r"_\d\d$", "", scan_id)
 
 
 def write_scan(folder: Path, meta: ScanMeta) -> None:

@@ -1,6 +1,7 @@
 """PoseRecover's published visibility scores (PoseAlign3D, `pose_recover`), vectorised.
 
-The published program loops over points in Python and always uses one colour camera; its arithmetic is kept to
+The published program loops over points in Python and always uses one colour camera, where this takes that of
+each pose; its arithmetic is kept to
 the letter: intrinsics times `shrink`, truncation toward zero (so u in (-1, 0) lands on column 0), a buffer of
 all points of the scan, an inclusive tolerance of 1 mm, and all points of an object as the divisor. The score
 depends on point density and tilt: it compares poses of one object, never objects; it is no visible fraction.
@@ -42,21 +43,21 @@ def published_scores(
     coord: Float32[np.ndarray, "n 3"],
     instance: Int32[np.ndarray, "n"],
     poses: Sequence[Float64[np.ndarray, "4 4"]],
-    camera: Pinhole,
+    cameras: Sequence[Pinhole],
     shrink: float,
 ) -> tuple[Int64[np.ndarray, "ids"], Float32[np.ndarray, "p ids"]]:
     """Sorted ids of `instance` (with -1, if present) and the share of each one's points that each pose sees.
 
-    `poses` map camera to the world of `coord` (metres). Computed in float64, returned in float32.
+    `poses` map camera to the world of `coord` (metres); `cameras` has the colour camera of each.
+    Computed in float64, returned in float32.
     """
     ids = np.unique(instance)
     column = np.searchsorted(ids, instance)
-    small = ShrunkCamera.of(camera, shrink)
     axes = np.ascontiguousarray(coord.T, dtype=np.float64)
     totals = np.bincount(column, minlength=len(ids))
     scores = np.zeros((len(poses), len(ids)), dtype=np.float32)
-    for row, T_world_cam in enumerate(poses):
-        seen = _seen(axes, np.linalg.inv(T_world_cam), small)
+    for row, (T_world_cam, camera) in enumerate(zip(poses, cameras, strict=True)):
+        seen = _seen(axes, np.linalg.inv(T_world_cam), ShrunkCamera.of(camera, shrink))
         scores[row] = np.bincount(column[seen], minlength=len(ids)) / np.maximum(totals, 1)
     return ids.astype(np.int64), scores
 

@@ -58,23 +58,22 @@ def _scored(
 ) -> tuple[Int64[np.ndarray, "ids"], Float32[np.ndarray, "p ids"], Float32[np.ndarray, "p ids"]]:
     """Ids, scores and visible pixels; in reference mode the published columns, every id of the mesh."""
     if config.mode == "reference":
-        poses = [frame.T_raw_cam for frame in frames]
-        object_ids, scores = published_scores(points.coord, points.instance, poses, meta.color, config.shrink)
+        poses, cameras = [f.T_raw_cam for f in frames], [meta.color_of(f) for f in frames]
+        object_ids, scores = published_scores(points.coord, points.instance, poses, cameras, config.shrink)
     else:
         scores = np.zeros((len(frames), len(object_ids)), dtype=np.float32)
-    labels = PixelLabels(
-        points, object_ids, meta.depth, meta.color, config.pixel_stride, config.label_radius_m
-    )
+    labels = PixelLabels(points, object_ids, config.pixel_stride, config.label_radius_m)
     visible = np.zeros_like(scores)
     objects = ObjectPoints.of(points, object_ids)
     for row, frame in enumerate(frames):
         task.progress.step(row, len(frames), f"frame {frame.frame_id}")
         depth = read_depth(task.inputs["download"], meta, frame)
         depth = np.where((depth >= config.near_m) & (depth <= config.far_m), depth, np.float32(0))
-        visible[row] = labels.count(depth, frame.T_raw_cam)
+        camera = meta.depth_of(frame)
+        visible[row] = labels.count(depth, frame.T_raw_cam, camera, meta.color_of(frame))
         if config.mode == "depth":
             scores[row] = agreement_scores(
-                objects, depth, meta.depth, frame.T_raw_cam, config.tolerance_m, config.tolerance_per_m
+                objects, depth, camera, frame.T_raw_cam, config.tolerance_m, config.tolerance_per_m
             )
     task.progress.step(len(frames), len(frames), "objects scored")
     return object_ids, scores, visible

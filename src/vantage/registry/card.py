@@ -12,7 +12,7 @@ model = mlflow.pyfunc.load_model("models:/{name}@champion")
 model.predict({{
     "images": [first, second],        # uint8 (H, W, 3) arrays, JPEG or PNG bytes, or paths; 1 to 8
     "poses": poses,                   # (views, 4, 4) camera to world, metres; x right, y down, z forward
-    "intrinsics": K,                  # 3x3, pixels of the images
+    "intrinsics": K,                  # 3x3, pixels of the images; (views, 3, 3) where they differ
     "depth": depth,                   # optional (views, h, w) metres, 0 for holes
     "depth_intrinsics": K_depth,      # where they differ from the images'
     "frame": "aligned",               # z up, floor at z = 0; or "raw" together with "T_aligned_raw"

@@ -39,9 +39,9 @@ class Views:
     images: list[UInt8[np.ndarray, "h w 3"]]
     T_aligned_cams: Float64[np.ndarray, "v 4 4"]
     T_aligned_me: Float64[np.ndarray, "4 4"]
-    color: Pinhole
+    colors: list[Pinhole]
     depth: Float32[np.ndarray, "v dh dw"] | None
-    depth_camera: Pinhole | None
+    depth_cameras: list[Pinhole] | None
 
     @property
     def ego(self) -> EgoPose:
@@ -68,8 +68,9 @@ class Answerer:
 
         Args:
             request: `images` (1 to 8: uint8 (H, W, 3) arrays, JPEG or PNG bytes, or paths), `poses` (V, 4, 4)
-                camera to world in metres (camera x right, y down, z forward), `intrinsics` 3x3 of the images,
-                `frame` of the poses: "aligned" (z up, floor at z = 0) or "raw" together with `T_aligned_raw`,
+                camera to world in metres (camera x right, y down, z forward), `intrinsics` of the images
+                (3x3, or (V, 3, 3) where views differ), `frame` of the poses: "aligned" (z up, floor at z = 0)
+                or "raw" together with `T_aligned_raw`,
                 `question` (text, or a list of texts). Optional: `ego` (index of the view that "me" stands at,
                 0), `ego_pose` (4x4 in the same frame, for a "me" a little beside that view), `depth`
                 (V, H, W) metres with 0 for holes, and `depth_intrinsics` where they differ.
@@ -99,14 +100,14 @@ class Answerer:
         """Ego coordinates of every patch; without depth no patch has any."""
         grid, count = self._lift.grid, len(views.images)
         xyz, valid = np.zeros((count, *grid, 3), np.float32), np.zeros((count, *grid), np.bool_)
-        if views.depth is None or views.depth_camera is None:
+        if views.depth is None or views.depth_cameras is None:
             return xyz, valid
         for i, depth in enumerate(views.depth):
             points = patch_coordinates(
                 depth,
-                views.depth_camera,
+                views.depth_cameras[i],
                 views.T_aligned_cams[i],
-                views.color,
+                views.colors[i],
                 grid,
                 self._lift.min_valid_share,
             )
@@ -125,16 +126,16 @@ def read_views(request: Mapping[str, Any]) -> Views:
     poses, me = _poses(request, len(images))
     ego = _ego(request.get("ego"), len(images))
     order = [ego, *(i for i in range(len(images)) if i != ego)]
-    color = _camera(request["intrinsics"], shape[1], shape[0], "intrinsics")
-    depth, depth_camera = _depth(request, images, color)
+    colors = _cameras(request["intrinsics"], len(images), shape[1], shape[0], "intrinsics")
+    depth, depth_cameras = _depth(request, images, colors)
     return Views(
         order=order,
         images=[images[i] for i in order],
         T_aligned_cams=poses[order],
         T_aligned_me=poses[ego] if me is None else me,
-        color=color,
+        colors=[colors[i] for i in order],
         depth=None if depth is None else depth[order],
-        depth_camera=depth_camera,
+        depth_cameras=None if depth_cameras is None else [depth_cameras[i] for i in order],
     )
 
 
@@ -243,19 +244,28 @@ def _ego(value: Any, views: int) -> int:
     return int(ego)
 
 
-def _camera(value: Any, width: int, height: int, where: str) -> Pinhole:
-    expected = "a 3x3 (or 4x4) matrix with fx, fy, cx, cy in pixels of the images"
+def _cameras(value: Any, views: int, width: int, height: int, where: str) -> list[Pinhole]:
+    """One camera for each view, from one matrix for all or one each."""
+    expected = f"a 3x3 (or 4x4) matrix with fx, fy, cx, cy in pixels of the images, or {views} of them"
     K = _array(value, where, expected)
-    _require(K.shape in ((3, 3), (4, 4)), where, expected, K.shape)
+    matrix = K.shape[-2:] in ((3, 3), (4, 4)) and K.ndim in (2, 3)
+    _require(matrix and (K.ndim == 2 or len(K) == views), where, expected, K.shape)
+    if K.ndim == 2:
+        return [_camera(K, width, height, where)] * views
+    return [_camera(one, width, height, f"{where}[{i}]") for i, one in enumerate(K)]
+
+
+def _camera(K: Float64[np.ndarray, "r c"], width: int, height: int, where: str) -> Pinhole:
     try:
         return Pinhole(width, height, float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2]))
     except ValueError as error:
+        expected = "fx and fy above 0, all finite"
         raise ParameterError("not a camera", where=where, expected=expected, found=error) from error
 
 
 def _depth(
-    request: Mapping[str, Any], images: Sequence[np.ndarray], color: Pinhole
-) -> tuple[Float32[np.ndarray, "v dh dw"] | None, Pinhole | None]:
+    request: Mapping[str, Any], images: Sequence[np.ndarray], colors: list[Pinhole]
+) -> tuple[Float32[np.ndarray, "v dh dw"] | None, list[Pinhole] | None]:
     if request.get("depth") is None:
         _require(
             request.get("depth_intrinsics") is None, "depth_intrinsics", "none without depth", "a matrix"
@@ -278,10 +288,11 @@ def _depth(
     _require(far <= _FAR_M, "depth", expected, f"a median of {far:.0f} m", "divide millimetres by 1000")
     height, width = depth.shape[1:]
     if request.get("depth_intrinsics") is not None:
-        return depth, _camera(request["depth_intrinsics"], width, height, "depth_intrinsics")
-    same = (height, width) == (color.height, color.width)
+        K = request["depth_intrinsics"]
+        return depth, _cameras(K, len(images), width, height, "depth_intrinsics")
+    same = (height, width) == (colors[0].height, colors[0].width)
     _require(same, "depth_intrinsics", "a 3x3 matrix, since depth and images differ in size", None)
-    return depth, color
+    return depth, colors
 
 
 def _questions(value: Any) -> list[str]:

@@ -51,7 +51,8 @@ def depth_agreement(
     results = []
     for i, j in chosen:
         T_j_i = invert(frames[j].T_raw_cam) @ frames[i].T_raw_cam
-        shared, agreeing = compare_depth(depths[i], depths[j], meta.depth, T_j_i, tolerance_m)
+        cameras = meta.depth_of(frames[i]), meta.depth_of(frames[j])
+        shared, agreeing = compare_depth(depths[i], depths[j], *cameras, T_j_i, tolerance_m)
         share = agreeing / shared if shared else float("nan")
         results.append(PairAgreement(frames[i].frame_id, frames[j].frame_id, shared, share))
     return results
@@ -60,16 +61,17 @@ def depth_agreement(
 def compare_depth(
     depth_i: Float32[np.ndarray, "h w"],
     depth_j: Float32[np.ndarray, "h w"],
-    camera: Pinhole,
+    camera_i: Pinhole,
+    camera_j: Pinhole,
     T_j_i: Float[np.ndarray, "4 4"],
     tolerance_m: float = TOLERANCE_M,
 ) -> tuple[int, int]:
     """Pixels of i that land on a measured pixel of j, and how many of them agree (metres, holes 0)."""
     v, u = np.nonzero(depth_i)
     uv = np.stack([u, v], axis=1).astype(np.float64)
-    p_j = apply(T_j_i, camera.backproject(uv, depth_i[v, u].astype(np.float64)))
-    uv_j, z = camera.project(p_j)
-    inside = camera.inside(uv_j)
+    p_j = apply(T_j_i, camera_i.backproject(uv, depth_i[v, u].astype(np.float64)))
+    uv_j, z = camera_j.project(p_j)
+    inside = camera_j.inside(uv_j)
     column, row = np.floor(uv_j[inside] + 0.5).astype(np.intp).T
     measured = depth_j[row, column]
     seen = measured > 0

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int32
 
-from vantage.core.errors import ScanError
+from vantage.scans.annotation_json import bad, field, integers, load, text
 
 _SEGMENT_PARAMS = {
     "kThresh": "0.0001",
@@ -36,6 +36,33 @@ class Group:
     object_id: int
     label: str
     segments: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """Which segments make which object.
+
+    Attributes:
+        file: the file's name.
+        scene, segments_file: the scan it was made for and the segments it refers to, as written in it.
+        app: the annotation tool and its version; empty, as the others, where the file does not say.
+        groups: the objects, in the file's order.
+    """
+
+    file: str
+    scene: str
+    segments_file: str
+    app: str
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """The over-segmentation of a mesh: file name, scan as written in it, and the segment of every vertex."""
+
+    file: str
+    scene: str
+    of_vertex: Int32[np.ndarray, "n"]
 
 
 def write_segments(path: Path, scan_id: str, segments: Int32[np.ndarray, "n"]) -> None:
@@ -64,50 +91,61 @@ def write_attributes(path: Path, colors: Mapping[int, str]) -> None:
     _write(path, {"version": 1, "objects": rows})
 
 
-def read_segments(path: Path, vertices: int) -> Int32[np.ndarray, "n"]:
+def read_segments(path: Path, vertices: int) -> Segments:
     """The segment of every vertex of a mesh of `vertices` vertices."""
-    rows = _field(_load(path), "segIndices", list, path.name, "the file")
+    value = load(path)
+    rows = field(value, "segIndices", list, path.name, "the file")
     if len(rows) != vertices:
         expected = f"one segment for each of {vertices} mesh vertices"
-        raise _bad(
-            path.name, "segIndices", expected, f"{len(rows)} numbers", "Mesh and segments of one scan?"
-        )
-    return np.array(_integers(rows, path.name, "segIndices"), dtype=np.int32)
+        found, hint = f"{len(rows)} numbers", "Mesh and segments of one scan, and of one resolution?"
+        raise bad(path.name, "segIndices", expected, found, hint)
+    of_vertex = integers(rows, path.name, "segIndices").astype(np.int32)
+    return Segments(path.name, _name(value, "sceneId", path.name), of_vertex)
 
 
-def read_aggregation(path: Path) -> list[Group]:
+def read_aggregation(path: Path) -> Aggregation:
     """The annotated objects in the file's order; ids and segments are checked to be used once."""
+    value = load(path)
     groups: list[Group] = []
     owner: dict[int, int] = {}
-    for k, row in enumerate(_field(_load(path), "segGroups", list, path.name, "the file")):
+    ids: set[int] = set()
+    for k, row in enumerate(field(value, "segGroups", list, path.name, "the file")):
         at = f"segGroups[{k}]"
         if not isinstance(row, dict):
-            raise _bad(path.name, at, "an object", type(row).__name__)
-        object_id = _field(row, "objectId", int, path.name, at)
-        label = _field(row, "label", str, path.name, at)
-        segments = _integers(_field(row, "segments", list, path.name, at), path.name, f"{at}.segments")
-        if object_id < 0 or any(g.object_id == object_id for g in groups):
-            raise _bad(path.name, at, "an objectId of its own, 0 or more", str(object_id))
+            raise bad(path.name, at, "an object", type(row).__name__)
+        object_id = int(
+            integers([field(row, "objectId", int, path.name, at)], path.name, f"{at}.objectId")[0]
+        )
+        label = text(row, "label", path.name, at)
+        rows = field(row, "segments", list, path.name, at)
+        segments = integers(rows, path.name, f"{at}.segments").tolist()
+        if object_id in ids:
+            raise bad(path.name, at, "an objectId of its own", f"{object_id} twice")
+        ids.add(object_id)
         for segment in segments:
             # ScanNet repeats a segment within a group now and then; two owners would be a contradiction.
             if owner.setdefault(segment, object_id) != object_id:
                 found = f"objects {owner[segment]} and {object_id}"
-                raise _bad(path.name, at, f"one object for segment {segment}", found)
+                raise bad(path.name, at, f"one object for segment {segment}", found)
         groups.append(Group(object_id, label, tuple(dict.fromkeys(segments))))
-    return groups
+    scene, segments_file, app = (_name(value, key, path.name) for key in ("sceneId", "segmentsFile", "appId"))
+    return Aggregation(path.name, scene, segments_file, app, tuple(groups))
 
 
 def read_attributes(path: Path) -> dict[int, str]:
     """Colour word by object id."""
-    value = _load(path)
-    if value.get("version") != 1:
-        raise _bad(path.name, "version", "1", str(value.get("version")))
+    value = load(path)
+    if value.get("version") != 1 or isinstance(value["version"], bool):
+        raise bad(path.name, "version", "1", ascii(value.get("version"))[:40])
     colors: dict[int, str] = {}
-    for k, row in enumerate(_field(value, "objects", list, path.name, "the file")):
+    for k, row in enumerate(field(value, "objects", list, path.name, "the file")):
         at = f"objects[{k}]"
         if not isinstance(row, dict):
-            raise _bad(path.name, at, "an object", type(row).__name__)
-        colors[_field(row, "objectId", int, path.name, at)] = _field(row, "color", str, path.name, at)
+            raise bad(path.name, at, "an object", type(row).__name__)
+        object_id = field(row, "objectId", int, path.name, at)
+        if object_id in colors:
+            raise bad(path.name, at, "an objectId of its own", "one that occurs twice")
+        colors[object_id] = text(row, "color", path.name, at)
     return colors
 
 
@@ -115,40 +153,19 @@ def instances(segments: Int32[np.ndarray, "n"], groups: Iterable[Group]) -> Int3
     """Object id of every vertex, -1 where no object claims its segment."""
     used, index = np.unique(segments, return_inverse=True)
     owner = {segment: g.object_id for g in groups for segment in g.segments}
-    table = np.array([owner.get(int(segment), -1) for segment in used], dtype=np.int32)
+    table = np.array([owner.get(segment, -1) for segment in used.tolist()], dtype=np.int32)
     return table[index] if len(table) else np.zeros(0, dtype=np.int32)
+
+
+def superpoints(segments: Int32[np.ndarray, "n"]) -> Int32[np.ndarray, "n"]:
+    """The over-segmentation numbered from 0 without gaps, in the order of the file's segment ids."""
+    return np.unique(segments, return_inverse=True)[1].astype(np.int32).reshape(-1)
+
+
+def _name(value: dict[str, Any], key: str, file: str) -> str:
+    """An optional text, empty where the file has none."""
+    return text(value, key, file, "the file") if key in value else ""
 
 
 def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, separators=(",", ":")), encoding="utf-8")
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScanError(f"cannot open the annotation: {error.strerror}", where=str(path)) from error
-    except (ValueError, RecursionError) as error:
-        raise _bad(path.name, "the file", "JSON", str(error)) from error
-    if not isinstance(value, dict):
-        raise _bad(path.name, "the file", "a JSON object", type(value).__name__)
-    return value
-
-
-def _field(row: dict[str, Any], key: str, kind: type, file: str, at: str) -> Any:
-    value = row.get(key)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        found = "no such key" if key not in row else f"{type(value).__name__} {str(value)[:40]}"
-        raise _bad(file, at, f"{key} of type {kind.__name__}", found)
-    return value
-
-
-def _integers(rows: list[Any], file: str, at: str) -> list[int]:
-    for k, value in enumerate(rows):
-        if type(value) is not int or not -(1 << 31) <= value < 1 << 31:
-            raise _bad(file, f"{at}[{k}]", "a 32 bit whole number", repr(value)[:40])
-    return rows
-
-
-def _bad(file: str, at: str, expected: str, found: str, hint: str | None = None) -> ScanError:
-    return ScanError("bad annotation file", where=f"{file}, {at}", expected=expected, found=found, hint=hint)

@@ -12,8 +12,6 @@ from PIL import Image, UnidentifiedImageError
 
 from vantage.core.errors import ScanError
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
 # What Pillow raises on damaged images: OSError for cut data, SyntaxError for broken PNG chunks, ValueError
 # for impossible values, DecompressionBombError for absurd sizes.
 _PIL_ERRORS = (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError)
@@ -40,31 +38,15 @@ def decode_color(
     return rgb
 
 
-def decode_resized(
-    data: bytes, compression: str, shape: tuple[int, int], where: str, size: tuple[int, int]
-) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB of a colour image at `size` (width, height), its outer edges kept: c becomes (c + 0.5) s - 0.5.
-
-    A jpeg is unpacked at the smallest of its own scales (1/8, 1/4, 1/2) that is not under `size`.
-    """
-    if compression == "raw":
-        image = Image.fromarray(decode_color(data, compression, shape, where))
-        return _resized(image, size, (0.0, 0.0, float(shape[1]), float(shape[0])))
+def shrink_color(data: bytes, size: tuple[int, int], where: str) -> bytes:
+    """The JPEG of a JPEG or PNG at another size (width, height); a JPEG is unpacked at reduced scale."""
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as image:
-            _check_shape((image.height, image.width), shape, where)
-            # The box says which part of the scaled jpeg is picture: its last blocks may reach beyond.
-            drafted = image.draft("RGB", size)
-            right, bottom = drafted[1][2:] if drafted else image.size
-            return _resized(image.convert("RGB"), size, (0.0, 0.0, float(right), float(bottom)))
+            image.draft("RGB", size)
+            small = image.convert("RGB").resize(size, Image.Resampling.BOX)
     except _PIL_ERRORS as error:
-        raise ScanError(f"unreadable colour image: {error}", where=where, expected=compression) from error
-
-
-def _resized(
-    image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]
-) -> UInt8[np.ndarray, "h w 3"]:
-    return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box))
+        raise ScanError(f"unreadable colour image: {error}", where=where, expected="JPEG or PNG") from error
+    return encode_jpeg(np.asarray(small))
 
 
 def decode_gray(
@@ -117,58 +99,45 @@ def decode_depth(
     )
 
 
-def encode_depth(depth: UInt16[np.ndarray, "h w"], level: int = 3, compression: str = "zlib_ushort") -> bytes:
-    """Depth as zlib_ushort, at a level of zlib, or as raw_ushort."""
-    data = np.ascontiguousarray(depth, dtype="<u2").tobytes()
-    if compression == "zlib_ushort":
-        return zlib.compress(data, level)
-    if compression == "raw_ushort":
-        return data
-    raise ValueError(f"depth cannot be written as {compression}")
+def encode_depth(depth: UInt16[np.ndarray, "h w"], level: int = 3) -> bytes:
+    """Depth as zlib_ushort."""
+    return zlib.compress(np.ascontiguousarray(depth, dtype="<u2").tobytes(), level)
 
 
 def encode_png16(depth: UInt16[np.ndarray, "h w"]) -> bytes:
-    """Depth as a 16 bit grey PNG, some twenty times as fast as Pillow's default and about as small.
+    """Depth as a 16 bit grey PNG.
 
-    Each row is stored as its difference from the row above (PNG's filter "up"); what remains is noise and
-    runs, so zlib looks for runs alone.
+    Each row is stored as differences to the pixel before (PNG's filter 1) and packed by ISA-L: as small as
+    Pillow's, several times as fast.
     """
+    from isal import isal_zlib
+
     height, width = depth.shape
-    samples = np.ascontiguousarray(depth, dtype=">u2").view(np.uint8)
+    pixels = np.ascontiguousarray(depth, dtype=">u2").view(np.uint8)
     rows = np.empty((height, 1 + 2 * width), dtype=np.uint8)
-    rows[:, 0] = 2
-    rows[:1, 1:] = samples[:1]
-    np.subtract(samples[1:], samples[:-1], out=rows[1:, 1:])
-    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-    pixels = packer.compress(rows.tobytes()) + packer.flush()
+    rows[:, 0] = 1
+    rows[:, 1:3] = pixels[:, :2]
+    np.subtract(pixels[:, 2:], pixels[:, :-2], out=rows[:, 3:])
     header = struct.pack(">2I5B", width, height, 16, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
-    return PNG_SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)
+    chunks = ((b"IHDR", header), (b"IDAT", isal_zlib.compress(rows.data, 2)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name, data) for name, data in chunks)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return b"".join(
-        (struct.pack(">I", len(data)), kind, data, struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))
-    )
-
-
-def encode_color(rgb: UInt8[np.ndarray, "h w 3"], compression: str) -> bytes:
-    """Colour as jpeg, png or raw."""
-    if compression == "jpeg":
-        return encode_jpeg(rgb)
-    if compression == "raw":
-        return np.ascontiguousarray(rgb).tobytes()
-    if compression != "png":
-        raise ValueError(f"colour cannot be written as {compression}")
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()
+def _png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def encode_jpeg(rgb: UInt8[np.ndarray, "h w 3"], quality: int = 90) -> bytes:
     """Colour as JPEG."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, format="JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def encode_png(rgb: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """Colour as PNG, packed lightly."""
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -198,13 +167,9 @@ def _inflate(data: bytes, size: int, where: str) -> bytes:
     # One byte more than needed tells a longer stream without unpacking all of a hostile one.
     unpacker = zlib.decompressobj()
     try:
-        pixels = unpacker.decompress(data, size + 1)
+        return unpacker.decompress(data, size + 1)
     except zlib.error as error:
         raise ScanError(f"damaged depth data: {error}", where=where, expected="a zlib stream") from error
-    if len(pixels) == size and not unpacker.eof:
-        found = f"{len(data)} bytes without its end"
-        raise ScanError("damaged depth data", where=where, expected="a whole zlib stream", found=found)
-    return pixels
 
 
 def _reshape(data: bytes, dtype: np.dtype[np.generic], shape: tuple[int, ...], where: str) -> np.ndarray:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 
+from vantage.records.frames import Intrinsics
+from vantage.scans.conventions import CameraAxes, PoseDirection, Up
 from vantage.scans.generated.config import GeneratedConfig
 
 
@@ -39,23 +41,78 @@ class DownloadConfig:
 
 
 @dataclass(frozen=True)
+class CaptureConfig:
+    """What a capture is, where its layout does not say so or says it wrong; see `vantage doctor scan`.
+
+    Attributes:
+        poses: which way stored poses map: `camera_to_world`, `world_to_camera`, or as the layout has it.
+        camera_axes: the camera's axes in stored poses: `opencv` (x right, y down, z forward),
+            `opengl` (x right, y up, z back), `left_up` (x left, y up, z forward), `mirrored` (x right, y up,
+            z forward, in a left-handed world), or as the layout has it.
+        depth_units_per_m: stored depth units per metre; 0 for the layout's. A `.sens` carries its own.
+        up: the axis of the world that points up, where no axisAlignment says so: x, -x, y, -y, z, -z, or as
+            the layout has it.
+        color_intrinsics, depth_intrinsics: fx, fy, cx, cy in pixels, in place of the files'; empty to go by
+            them.
+        pose_delay_s: seconds added to the time stamps of poses before they are paired with images.
+    """
+
+    poses: Literal["layout"] | PoseDirection = "layout"
+    camera_axes: Literal["layout"] | CameraAxes = "layout"
+    depth_units_per_m: Annotated[float, Ge(0)] = 0.0
+    up: Literal["layout"] | Up = "layout"
+    color_intrinsics: tuple[float, ...] = ()
+    depth_intrinsics: tuple[float, ...] = ()
+    pose_delay_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in self._intrinsics().items():
+            if value and (len(value) != 4 or min(value[:2]) <= 0):
+                raise ValueError(
+                    f"{name} must be fx, fy, cx, cy with fx and fy above 0, or empty; found {value}"
+                )
+
+    def color(self) -> Intrinsics | None:
+        """Intrinsics of the colour camera, if given."""
+        return _four(self.color_intrinsics)
+
+    def depth(self) -> Intrinsics | None:
+        """Intrinsics of the depth camera, if given."""
+        return _four(self.depth_intrinsics)
+
+    def _intrinsics(self) -> dict[str, tuple[float, ...]]:
+        return {"color_intrinsics": self.color_intrinsics, "depth_intrinsics": self.depth_intrinsics}
+
+
+def _four(values: tuple[float, ...]) -> Intrinsics | None:
+    if not values:
+        return None
+    fx, fy, cx, cy = values
+    return fx, fy, cx, cy
+
+
+@dataclass(frozen=True)
 class ExtractConfig:
     """Which frames are used.
 
     Attributes:
         stride: every so many recorded frames, counted before any is dropped.
-        depth_units_per_m: of depth images in extracted folders; a `.sens` carries its own.
+        capture: what the capture is, where its layout does not say so.
         min_depth_valid_share: a frame with a smaller share of measured depth pixels is dropped.
         min_blur: a frame whose Laplacian varies less, at 320 pixels on the longer side, is dropped.
         min_exposure, max_exposure: bounds of a frame's mean grey, 0 to 1.
+        max_jump_m, max_jump_deg: a frame whose camera moved or turned more since the frame before is dropped;
+            0 for no bound. Depends on `stride` and the speed of recording.
     """
 
     stride: Annotated[int, Ge(1)] = 1
-    depth_units_per_m: Annotated[float, Gt(0)] = 1000.0
+    capture: CaptureConfig = field(default_factory=CaptureConfig)
     min_depth_valid_share: Annotated[float, Ge(0), Le(1)] = 0.1
     min_blur: Annotated[float, Ge(0)] = 10.0
     min_exposure: Annotated[float, Ge(0), Le(1)] = 0.03
     max_exposure: Annotated[float, Ge(0), Le(1)] = 0.97
+    max_jump_m: Annotated[float, Ge(0)] = 0.0
+    max_jump_deg: Annotated[float, Ge(0), Le(180)] = 0.0
 
     def __post_init__(self) -> None:
         if self.min_exposure > self.max_exposure:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 from pathlib import Path
 
-from vantage.core.errors import ParameterError, ScanError
+from vantage.core.errors import ParameterError, ResourceError, ScanError
 from vantage.scans.config import FolderConfig
-from vantage.scans.folder import INTRINSIC, PARTS, is_extracted
-from vantage.scans.scannet import ANNOTATION_ENDINGS, SENS, stem
+from vantage.scans.layouts import LAYOUTS
+from vantage.scans.scannet import ANNOTATION_ENDINGS, stem
+from vantage.scans.source import matching
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEY = "download.folder"
+_WRITING = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 def check_name(name: str) -> str:
@@ -30,15 +33,11 @@ def check_name(name: str) -> str:
 
 
 def is_scan(folder: Path) -> bool:
-    """Whether `folder` holds a scan in either layout."""
+    """Whether `folder` holds a scan in a known layout."""
     try:
-        return is_extracted(folder) or any(_is_sens(p.name) for p in folder.iterdir())
+        return bool(matching(folder))
     except PermissionError:
         return True  # to be set aside with its reason, not overlooked
-
-
-def _is_sens(name: str) -> bool:
-    return name.endswith(SENS) and not name.startswith(".")
 
 
 def scan_folders(config: FolderConfig) -> dict[str, Path]:
@@ -66,8 +65,8 @@ def scan_folders(config: FolderConfig) -> dict[str, Path]:
         raise ParameterError(
             "no scans in the folder",
             where=f"{_KEY}.path",
-            expected="a .sens, or the folders color, depth, pose and intrinsic, in it or in its sub-folders",
-            found=f"{root} without either",
+            expected=f"a scan, in it or in its sub-folders, as {', '.join(LAYOUTS.names())}",
+            found=f"{root} without any",
         )
     return found
 
@@ -113,14 +112,7 @@ def scan_files(folder: Path, scan_id: str) -> dict[str, Path]:
 
 
 def _files(folder: Path, prefix: str) -> dict[str, Path]:
-    files = {}
-    if (sens := folder / f"{prefix}{SENS}").is_file():
-        files[sens.name] = sens
-    elif is_extracted(folder):
-        for part, endings in {**PARTS, INTRINSIC: (".txt",)}.items():
-            for path in (folder / part).iterdir():
-                if path.suffix.lower() in endings and not path.name.startswith("."):
-                    files[f"{part}/{path.name}"] = path
+    files = {name: path for layout in matching(folder) for name, path in layout.files(folder, prefix).items()}
     for ending in ANNOTATION_ENDINGS:
         if (path := folder / f"{prefix}{ending}").is_file():
             files[path.name] = path
@@ -128,18 +120,41 @@ def _files(folder: Path, prefix: str) -> dict[str, Path]:
 
 
 def take(files: dict[str, Path], out: Path, link: bool) -> int:
-    """Copy or hard-link `files` into `out` under their names; returns bytes. ScanError when unreadable."""
+    """Copy or hard-link `files` into `out` under their names; returns bytes.
+
+    Symbolic links are followed: a capture made of links to a data disk is taken as what they point to.
+
+    Raises:
+        ScanError: a file of the scan cannot be read, or has gone.
+        ResourceError: `out` cannot be written: read-only, or full.
+    """
     total = 0
     for name, source in files.items():
         target = out / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(out, error) from error
         try:
             total += _take(source.resolve(), target, link)
-        except PermissionError as error:
-            raise ScanError("cannot read a file of the scan", where=source, found=error.strerror) from error
-        except FileNotFoundError as error:
-            raise ScanError("a file of the scan is gone", where=source, found=error.strerror) from error
+        except OSError as error:
+            raise _refusal(error, source, out) from error
     return total
+
+
+def _refusal(error: OSError, source: Path, out: Path) -> ScanError | ResourceError:
+    # Copying names the file that failed, and for a full disk both.
+    named = [Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if name is not None]
+    if error.errno in _WRITING or any(path.is_relative_to(out) for path in named):
+        return _cannot_write(out, error)
+    gone = isinstance(error, FileNotFoundError)
+    message = "a file of the scan is gone" if gone else "cannot read a file of the scan"
+    return ScanError(message, where=source, found=error.strerror)
+
+
+def _cannot_write(out: Path, error: OSError) -> ResourceError:
+    hint = "Free some space, or make the folder writable, and run again."
+    return ResourceError("cannot write the scan's files", where=out, found=error.strerror, hint=hint)
 
 
 def _take(source: Path, target: Path, link: bool) -> int:

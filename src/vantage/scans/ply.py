@@ -1,7 +1,8 @@
-"""Triangle meshes as ScanNet stores them: binary little-endian PLY with coloured vertices."""
+"""Triangle meshes as ScanNet stores them: PLY with coloured vertices, written binary and little-endian."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, UInt8, UInt16
 
 from vantage.core.errors import ScanError
-
-_TYPES = {
-    **{"char": "i1", "uchar": "u1", "short": "<i2", "ushort": "<u2", "int": "<i4", "uint": "<u4"},
-    **{"int8": "i1", "uint8": "u1", "int16": "<i2", "uint16": "<u2", "int32": "<i4", "uint32": "<u4"},
-    **{"float": "<f4", "double": "<f8", "float32": "<f4", "float64": "<f8"},
-}
-_MAX_HEADER = 1 << 16
-_END = b"end_header\n"
+from vantage.scans.ply_format import ITEMS, Columns, Header, bad, read_columns, read_header
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +21,6 @@ class Mesh:
     colors: UInt8[np.ndarray, "n 3"]
     faces: Int32[np.ndarray, "f 3"]
     labels: UInt16[np.ndarray, "n"] | None = None
-
-
-@dataclass
-class _Element:
-    name: str
-    count: int
-    fields: list[tuple[str, str]]
-    list_types: tuple[str, str] | None = None
 
 
 def write_ply(path: Path, mesh: Mesh) -> None:
@@ -57,106 +43,77 @@ def write_ply(path: Path, mesh: Mesh) -> None:
     lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}"]
     lines += [f"property {words[kind]} {name}" for name, kind in kinds]
     lines += [f"element face {len(faces)}", "property list uchar int vertex_indices"]
-    header = "\n".join(lines).encode() + b"\n" + _END
+    header = "\n".join([*lines, "end_header\n"]).encode()
     path.write_bytes(header + vertices.tobytes() + faces.tobytes())
 
 
 def read_ply(path: Path) -> Mesh:
-    """Read a binary little-endian PLY of triangles; vertex properties other than ours are skipped.
+    """Read a PLY of triangles or of points alone; properties and elements other than ours are skipped.
 
-    Raises ScanError naming the file, the line or byte, what was expected and what was found.
+    Colours that are not `uchar` count as absent: grey. Raises ScanError naming the file, the line or element,
+    what was expected and what was found.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            header = read_header(stream, path.name)
+            _require_vertices(header, path.name)
+            found = read_columns(stream, size, header, path.name)
     except OSError as error:
         raise ScanError(f"cannot open the mesh: {error.strerror}", where=str(path)) from error
-    elements, at = _parse_header(data, path.name)
-    found: dict[str, np.ndarray] = {}
-    for element in elements:
-        face = element.name == "face"
-        dtype = _face_dtype(element, path.name) if face else np.dtype(element.fields)
-        size = element.count * dtype.itemsize
-        if at + size > len(data):
-            expected = f"{element.count} {element.name} records, {size} bytes"
-            raise _bad(path.name, f"byte {at}", expected, f"{len(data) - at} bytes before the end")
-        found[element.name] = np.frombuffer(data, dtype=dtype, count=element.count, offset=at)
-        at += size
-    return _mesh(found, path.name)
+    return _mesh(header, found, path.name)
 
 
-def _mesh(found: dict[str, np.ndarray], file: str) -> Mesh:
-    if "vertex" not in found:
-        raise _bad(file, "the header", "an element named vertex", ", ".join(found) or "no element")
+def _require_vertices(header: Header, file: str) -> None:
+    counts = {element.name: element.count for element in header.elements}
+    if counts.get("vertex", 0) == 0:
+        found = ", ".join(f"{count} {name}" for name, count in counts.items()) or "no element"
+        hint = "Remove the file if the scan has no mesh."
+        raise bad(file, "the header", "an element vertex, at least one vertex", found, hint)
+
+
+def _mesh(header: Header, found: dict[str, Columns], file: str) -> Mesh:
     vertex = found["vertex"]
-    names = vertex.dtype.names or ()
-    if lacking := [name for name in ("x", "y", "z") if name not in names]:
-        raise _bad(file, "element vertex", f"properties {', '.join(lacking)}", ", ".join(names))
-    vertices = np.stack([vertex[axis] for axis in "xyz"], axis=1).astype(np.float32)
+    if lacking := [name for name in ("x", "y", "z") if name not in vertex]:
+        raise bad(file, "element vertex", f"properties {', '.join(lacking)}", ", ".join(vertex))
+    count = len(vertex["x"])
+    with np.errstate(over="ignore"):  # a double too large for a float becomes infinite, and is refused below
+        vertices = np.stack([vertex[axis] for axis in "xyz"], axis=1).astype(np.float32)
     if not np.isfinite(vertices).all():
         row = int(np.flatnonzero(~np.isfinite(vertices).all(axis=1))[0])
-        raise _bad(file, f"vertex {row}", "finite coordinates", str(vertices[row]))
-    colors = np.full((len(vertex), 3), 128, dtype=np.uint8)
-    if all(channel in names for channel in ("red", "green", "blue")):
-        colors = np.stack([vertex[c] for c in ("red", "green", "blue")], axis=1).astype(np.uint8)
-    labels = vertex["label"].astype(np.uint16) if "label" in names else None
-    return Mesh(vertices, colors, _faces(found.get("face"), len(vertex), file), labels)
+        raise bad(file, f"vertex {row}", "finite coordinates", str(vertices[row]))
+    labels = None
+    if "label" in vertex:
+        labels = _whole(vertex["label"], 0xFFFF, file, "label of vertex").astype(np.uint16)
+    return Mesh(vertices, _colors(header, vertex, file), _faces(found.get("face"), count, file), labels)
 
 
-def _faces(face: np.ndarray | None, vertices: int, file: str) -> Int32[np.ndarray, "f 3"]:
+def _colors(header: Header, vertex: Columns, file: str) -> UInt8[np.ndarray, "n 3"]:
+    element = next(one for one in header.elements if one.name == "vertex")
+    kinds = {name: kind for name, kind, _ in element.fields}
+    channels = ("red", "green", "blue")
+    if any(kinds.get(channel) != "u1" for channel in channels):
+        return np.full((len(vertex["x"]), 3), 128, dtype=np.uint8)
+    return np.stack([_whole(vertex[c], 0xFF, file, f"{c} of vertex") for c in channels], 1).astype(np.uint8)
+
+
+def _faces(face: Columns | None, vertices: int, file: str) -> Int32[np.ndarray, "f 3"]:
     if face is None:
         return np.zeros((0, 3), dtype=np.int32)
-    if len(wrong := np.flatnonzero(face["n"] != 3)):
-        row = int(wrong[0])
-        raise _bad(file, f"face {row}", "a triangle", f"{face['n'][row]} corners", "Triangulate the mesh.")
-    faces = np.asarray(face["v"], dtype=np.int64)
-    outside = np.flatnonzero(((faces < 0) | (faces >= vertices)).any(axis=1))
+    if ITEMS not in face:
+        raise bad(file, "element face", "a list of vertex numbers", "no list property")
+    corners = face[ITEMS]
+    outside = np.flatnonzero(~((corners >= 0) & (corners < vertices)).all(axis=1))
     if len(outside):
         row = int(outside[0])
-        raise _bad(file, f"face {row}", f"vertex numbers 0 to {vertices - 1}", str(faces[row]))
-    return faces.astype(np.int32)
+        raise bad(file, f"face {row}", f"vertex numbers 0 to {vertices - 1}", str(corners[row]))
+    return _whole(corners, vertices - 1, file, "corner of face").astype(np.int32)
 
 
-def _parse_header(data: bytes, file: str) -> tuple[list[_Element], int]:
-    end = data.find(_END, 0, _MAX_HEADER)
-    if not data.startswith(b"ply") or end < 0:
-        raise _bad(file, "byte 0", "a PLY header closed by end_header", repr(data[:24]))
-    lines = data[:end].decode("ascii", errors="replace").splitlines()
-    elements: list[_Element] = []
-    for number, line in enumerate(lines[1:], start=2):
-        words = line.split()
-        if not words or words[0] in ("comment", "obj_info"):
-            continue
-        if words[0] == "format" and words[1:] == ["binary_little_endian", "1.0"]:
-            continue
-        if not _take(words, elements):
-            expected = "format binary_little_endian 1.0, element NAME COUNT, or property TYPE NAME"
-            raise _bad(file, f"line {number}", expected, repr(line))
-    if not any(line.startswith("format binary_little_endian") for line in lines):
-        raise _bad(file, "the header", "format binary_little_endian 1.0", "no format line")
-    return elements, end + len(_END)
-
-
-def _take(words: list[str], elements: list[_Element]) -> bool:
-    """Add one header line to `elements`; False when it makes no sense."""
-    match words:
-        case ["element", name, count] if count.isdigit():
-            elements.append(_Element(name, int(count), []))
-            return True
-        case ["property", "list", count, item, _] if elements and count in _TYPES and item in _TYPES:
-            elements[-1].list_types = (_TYPES[count], _TYPES[item])
-            return elements[-1].name == "face" and not elements[-1].fields
-        case ["property", kind, name] if elements and kind in _TYPES and elements[-1].list_types is None:
-            elements[-1].fields.append((name, _TYPES[kind]))
-            return name not in [known for known, _ in elements[-1].fields[:-1]]
-    return False
-
-
-def _face_dtype(element: _Element, file: str) -> np.dtype[np.void]:
-    if element.list_types is None:
-        raise _bad(file, "element face", "a list of vertex numbers", "no list property")
-    count, item = element.list_types
-    return np.dtype([("n", count), ("v", item, (3,))])
-
-
-def _bad(file: str, at: str, expected: str, found: str, hint: str | None = None) -> ScanError:
-    return ScanError("bad mesh file", where=f"{file}, {at}", expected=expected, found=found, hint=hint)
+def _whole(values: np.ndarray, most: int, file: str, what: str) -> np.ndarray:
+    """`values` if they are whole numbers from 0 to `most`: ASCII and float properties need not be."""
+    wrong = ~((values >= 0) & (values <= most) & (values == np.floor(values)))
+    if wrong.any():
+        row = int(np.argwhere(wrong)[0][0])
+        raise bad(file, f"{what} {row}", f"a whole number of 0 to {most}", str(values[row]))
+    return values

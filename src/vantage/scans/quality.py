@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-from vantage.geometry.transforms import is_rigid
+from vantage.geometry.transforms import invert, is_rigid
 from vantage.scans.config import ExtractConfig
 
 #: Longest side (pixels) at which sharpness is measured, so that one threshold fits every resolution.
@@ -47,6 +48,25 @@ def pose_problem(T_raw_cam: Float[np.ndarray, "4 4"], tol: float = 1e-3) -> str:
         return "lost tracking: the pose is not finite"
     if not is_rigid(T_raw_cam, tol):
         return f"the pose is not rigid within {tol:g}"
+    return ""
+
+
+def motion(T_raw_a: Float[np.ndarray, "4 4"], T_raw_b: Float[np.ndarray, "4 4"]) -> tuple[float, float]:
+    """How far (m) and by what angle (rad, 0 to pi) a camera moved from pose a to pose b, both rigid."""
+    T_a_b = invert(T_raw_a) @ T_raw_b
+    R, t = T_a_b[:3, :3], T_a_b[:3, 3]
+    # atan2 of sine and cosine keeps small angles exact, where the arc cosine of the trace does not.
+    sine = math.hypot(R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]) / 2
+    return float(np.linalg.norm(t)), math.atan2(sine, (float(np.trace(R)) - 1) / 2)
+
+
+def jump_problem(jump: tuple[float, float], config: ExtractConfig) -> str:
+    """Why a frame that the camera cannot have reached is dropped; empty when it is kept."""
+    metres, radians = jump
+    if config.max_jump_m and metres > config.max_jump_m:
+        return f"a jump of the pose: {metres:.2f} m from the frame before, over {config.max_jump_m:g} m"
+    if config.max_jump_deg and math.degrees(radians) > config.max_jump_deg:
+        return f"a jump of the pose: {math.degrees(radians):.0f} deg, over {config.max_jump_deg:g} deg"
     return ""
 
 

@@ -9,7 +9,8 @@ from jaxtyping import Float, Float64
 
 from vantage.core.errors import ScanError
 from vantage.geometry.camera import Pinhole
-from vantage.records.frames import PixelRef
+from vantage.records.frames import Intrinsics, PixelRef
+from vantage.scans.conventions import Up
 
 NOWHERE = PixelRef(file="", offset=0, size=0, encoding="")
 
@@ -20,7 +21,16 @@ def _no_pose() -> Float64[np.ndarray, "4 4"]:
 
 @dataclass(frozen=True, eq=False)
 class RawFrame:
-    """A frame as recorded. `problem` tells what is missing or unreadable; empty when all parts are there."""
+    """A frame as recorded.
+
+    Attributes:
+        frame_id: the scan's own id.
+        color, depth: where the encoded pixels lie.
+        T_raw_cam: camera (x right, y down, z forward) to the world as scanned, metres; may be not finite.
+        timestamp_s: of the colour image; 0 when unknown.
+        problem: what is missing or unreadable; empty when all parts are there.
+        color_intrinsics, depth_intrinsics: the frame's own, where the recording has some for each frame.
+    """
 
     frame_id: int
     color: PixelRef = NOWHERE
@@ -28,6 +38,8 @@ class RawFrame:
     T_raw_cam: Float64[np.ndarray, "4 4"] = field(default_factory=_no_pose)
     timestamp_s: float = 0.0
     problem: str = ""
+    color_intrinsics: Intrinsics | None = None
+    depth_intrinsics: Intrinsics | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +53,8 @@ class RawScan:
         recorded: frames before striding.
         extrinsics: whether the recording places its colour and depth cameras off the pose; not applied, as in
             the published readers, and so worth telling.
+        up: the axis of the raw world that points up; None where nobody says.
+        layout: the name of the layout it was read from.
     """
 
     color: Pinhole
@@ -49,6 +63,8 @@ class RawScan:
     frames: list[RawFrame]
     recorded: int
     extrinsics: bool
+    up: Up | None
+    layout: str
 
 
 def is_identity(matrix: Float[np.ndarray, "4 4"]) -> bool:
@@ -60,5 +76,14 @@ def pinhole(width: int, height: int, K: Float[np.ndarray, "r c"], where: str) ->
     """A camera from an intrinsic matrix of a file; ScanError naming `where` when it is none."""
     try:
         return Pinhole.from_matrix(width, height, np.asarray(K, dtype=np.float64))
+    except ValueError as error:
+        raise ScanError("bad intrinsics", where=where, found=error) from error
+
+
+def camera_of(size: tuple[int, int], intrinsics: Intrinsics, where: str) -> Pinhole:
+    """A camera from width and height and fx, fy, cx, cy of a file; ScanError naming `where` when it is
+    none."""
+    try:
+        return Pinhole(*size, *intrinsics)
     except ValueError as error:
         raise ScanError("bad intrinsics", where=where, found=error) from error

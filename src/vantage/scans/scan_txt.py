@@ -12,6 +12,8 @@ from vantage.core.errors import ScanError
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import is_rigid
 
+_MAX_BYTES = 1 << 20
+
 
 def write_scan_txt(
     path: Path,
@@ -44,22 +46,27 @@ def write_scan_txt(
 
 
 def read_scan_txt(path: Path) -> dict[str, str]:
-    """The file's keys and values as texts; lines without ` = ` are an error."""
+    """The file's keys and values as texts; a line without `=`, or a key with two values, is an error."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        text = data.decode()
     except OSError as error:
         raise ScanError(f"cannot open the scan's text file: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
-        raise ScanError("not a text file", where=path.name, expected="lines of key = value") from error
+        expected = "lines of key = value in UTF-8"
+        raise ScanError("not a text file", where=path.name, expected=expected, found=error) from error
+    if len(data) > _MAX_BYTES:
+        raise ScanError("not a scan's text file", where=path.name, expected=f"at most {_MAX_BYTES} bytes")
     values: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
-        key, equals, value = line.partition("=")
-        if not equals:
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or values.setdefault(key, value) != value:
+            expected = "key = value" if not equals else f"one value for {key[:40]}"
             where = f"{path.name}, line {number}"
-            raise ScanError("bad scan text file", where=where, expected="key = value", found=repr(line[:60]))
-        values[key.strip()] = value.strip()
+            raise ScanError("bad scan text file", where=where, expected=expected, found=repr(line[:60]))
     return values
 
 
@@ -72,9 +79,11 @@ def axis_alignment(values: Mapping[str, str], file: str) -> Float64[np.ndarray, 
         numbers = np.array([float(word) for word in text.split()])
     except ValueError as error:
         raise ScanError("bad axis alignment", where=where, expected="16 numbers", found=text[:80]) from error
-    if numbers.size != 16 or not is_rigid(numbers.reshape(4, 4)):
+    # Beyond a thousand kilometres the test of a rotation overflows.
+    if numbers.size != 16 or not (np.abs(numbers) < 1e6).all() or not is_rigid(numbers.reshape(4, 4)):
         expected = "16 numbers that make a rigid transform"
-        raise ScanError("bad axis alignment", where=where, expected=expected, found=text[:80])
+        hint = "Remove the line if the scan has no alignment: its world is then taken as aligned."
+        raise ScanError("bad axis alignment", where=where, expected=expected, found=text[:80], hint=hint)
     return numbers.reshape(4, 4)
 
 

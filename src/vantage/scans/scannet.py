@@ -35,6 +35,7 @@ __all__ = [
     "read_ply",
     "read_scan_txt",
     "read_segments",
+    "require_own_files",
     "stem",
     "write_aggregation",
     "write_attributes",
@@ -74,5 +75,26 @@ def stem(folder: Path, scan_id: str) -> str:
 
 def find(folder: Path, scan_id: str, ending: str) -> Path | None:
     """The scan's file with this ending, None when there is none."""
-    path = folder / f"{stem(folder, scan_id)}{ending}"
+    name = stem(folder, scan_id)
+    if Path(name).name != name or name == "..":
+        raise ScanError("not a scan's id", where=scan_id, expected="a name without folders", found=repr(name))
+    path = folder / f"{name}{ending}"
     return path if path.is_file() else None
+
+
+def require_own_files(folder: Path, scan_id: str) -> None:
+    """ScanError when a symbolic link in a raw scan's folder leads out of it.
+
+    `download` follows the links of a user's folder and takes what they point to; in what it wrote there are
+    none. One that leaves the folder would make a scan depend on what is not part of it.
+    """
+    root = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            raise ScanError(
+                "a link out of the scan's folder",
+                where=f"{scan_id}, {path.relative_to(folder).as_posix()}",
+                expected="files of the scan itself",
+                found="a symbolic link to a place outside",
+                hint="Let download take the scan: it follows links and copies what they point to.",
+            )

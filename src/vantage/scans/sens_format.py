@@ -6,7 +6,7 @@ Layout, little endian, as in `sensorData.h` of ScanNet/ScanNet:
   extrinsic, depth intrinsic, depth extrinsic), i32 colour and i32 depth compression, u32 colour width and
   height, u32 depth width and height, f32 depth shift (units per metre), u64 number of frames;
 * per frame: float32 4x4 camera-to-world, u64 colour and depth time stamps, u64 colour and depth sizes, blobs;
-* after the frames: see `vantage.scans.sens_tail`.
+* after the frames: u64 number of IMU records and the records. They are not read.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ from vantage.core.errors import ScanError
 VERSION = 4
 FRAME = struct.Struct("<16f4Q")
 _AFTER_NAME = struct.Struct("<64f2i4IfQ")
-COLOR_CODES = {0: "raw", 1: "png", 2: "jpeg"}
-DEPTH_CODES = {0: "raw_ushort", 1: "zlib_ushort", 2: "occi_ushort"}
+_COLOR = {0: "raw", 1: "png", 2: "jpeg"}
+_DEPTH = {0: "raw_ushort", 1: "zlib_ushort", 2: "occi_ushort"}
 
 #: Beyond these a header is garbage, not a camera: they bound what a reader will ever allocate.
 MAX_NAME_BYTES = 4096
 MAX_SIDE_PX = 16384
-#: Nine hours at 30 frames a second. Keeps the table of a hostile file of empty frames under 120 MB.
-MAX_FRAMES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -67,18 +65,18 @@ def pack_header(header: SensHeader) -> bytes:
         header.extrinsic_depth,
     ]
     numbers = np.concatenate([np.asarray(m, dtype=np.float32).reshape(16) for m in matrices]).tolist()
-    color = {v: k for k, v in COLOR_CODES.items()}[header.color_compression]
-    depth = {v: k for k, v in DEPTH_CODES.items()}[header.depth_compression]
+    color = {v: k for k, v in _COLOR.items()}[header.color_compression]
+    depth = {v: k for k, v in _DEPTH.items()}[header.depth_compression]
     sizes = (header.color_width, header.color_height, header.depth_width, header.depth_height)
     tail = _AFTER_NAME.pack(*numbers, color, depth, *sizes, header.depth_shift, header.frame_count)
     return struct.pack("<IQ", VERSION, len(name)) + name + tail
 
 
-def parse_header(start: bytes, file: str, file_bytes: int, *, salvage: bool = False) -> SensHeader:
+def parse_header(start: bytes, file: str, file_bytes: int) -> SensHeader:
     """Read the header from the first bytes of a file of `file_bytes` bytes.
 
     `start` needs at most `HEADER_READ` bytes. Raises ScanError naming `file`, the byte, what was expected
-    there and what was found. With `salvage`, more frames than the file has room for are no error.
+    there and what was found.
     """
     version, name_bytes = struct.unpack_from("<IQ", _need(start, 0, 12, file))
     if version != VERSION:
@@ -100,8 +98,8 @@ def parse_header(start: bytes, file: str, file_bytes: int, *, salvage: bool = Fa
         extrinsic_color=matrices[1],
         intrinsic_depth=matrices[2],
         extrinsic_depth=matrices[3],
-        color_compression=_named(COLOR_CODES, color, file, at + 256, "colour"),
-        depth_compression=_named(DEPTH_CODES, depth, file, at + 260, "depth"),
+        color_compression=_named(_COLOR, color, file, at + 256, "colour"),
+        depth_compression=_named(_DEPTH, depth, file, at + 260, "depth"),
         color_width=sizes[0],
         color_height=sizes[1],
         depth_width=sizes[2],
@@ -109,15 +107,14 @@ def parse_header(start: bytes, file: str, file_bytes: int, *, salvage: bool = Fa
         depth_shift=shift,
         frame_count=count,
     )
-    _check(header, file, at)
-    _check_count(header, file, at, None if salvage else file_bytes)
+    _check(header, file, at, file_bytes)
     return header
 
 
 HEADER_READ = 12 + MAX_NAME_BYTES + _AFTER_NAME.size
 
 
-def _check(header: SensHeader, file: str, at: int) -> None:
+def _check(header: SensHeader, file: str, at: int, file_bytes: int) -> None:
     sizes = (header.color_width, header.color_height, header.depth_width, header.depth_height)
     for k, side in enumerate(sizes):
         if not 1 <= side <= MAX_SIDE_PX:
@@ -130,16 +127,10 @@ def _check(header: SensHeader, file: str, at: int) -> None:
         if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
             found = f"fx {matrix[0, 0]}, fy {matrix[1, 1]}"
             raise _bad(file, at + 128 * k, f"a finite {what} intrinsic matrix, focal lengths > 0", found)
-
-
-def _check_count(header: SensHeader, file: str, at: int, file_bytes: int | None) -> None:
-    count = header.frame_count
-    room = count if file_bytes is None else (file_bytes - header.header_bytes) // FRAME.size
-    if count > room:
+    room = (file_bytes - header.header_bytes) // FRAME.size
+    if header.frame_count > room:
         expected = f"at most {room} frames in a file of {file_bytes} bytes"
-        raise _bad(file, at + 284, expected, f"{count} frames", "The file may be cut short.")
-    if count > MAX_FRAMES:
-        raise _bad(file, at + 284, f"at most {MAX_FRAMES} frames", f"{count} frames")
+        raise _bad(file, at + 284, expected, f"{header.frame_count} frames", "The file may be cut short.")
 
 
 def _named(table: dict[int, str], code: int, file: str, at: int, what: str) -> str:

@@ -1,61 +1,69 @@
-"""Opening a raw scan folder of either layout: a `.sens`, or ScanNet's extracted folders."""
+"""Opening a raw scan folder, whatever its layout."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from vantage.core.errors import ScanError
-from vantage.geometry.camera import Pinhole
-from vantage.records.frames import PixelRef
-from vantage.scans.folder import is_extracted, open_folder
-from vantage.scans.raw import RawFrame, RawScan, is_identity, pinhole
-from vantage.scans.scannet import SENS, find
-from vantage.scans.sens import SensReader
-from vantage.scans.sens_format import SensHeader
+from vantage.scans.config import CaptureConfig
+from vantage.scans.layouts import LAYOUTS
+from vantage.scans.layouts.base import Layout, Reading
+from vantage.scans.raw import RawScan
 
 
-def open_scan(folder: Path, scan_id: str, stride: int, depth_units_per_m: float) -> RawScan:
+def open_scan(folder: Path, scan_id: str, stride: int, capture: CaptureConfig) -> RawScan:
     """Cameras and frames of a raw scan folder, no image decoded.
 
-    Every `stride`-th recorded frame is taken, counted before any is dropped, so that a lost pose shifts no
-    other frame. `depth_units_per_m` holds for extracted folders; a `.sens` carries its own.
+    Every `stride`-th recorded frame is taken, counted before any is dropped. `capture` overlays what the
+    layout says of itself. Raises ScanError when no layout, or more than one, fits the folder.
     """
-    sens = find(folder, scan_id, SENS)
-    if sens is not None:
-        return _open_sens(sens, stride)
-    if is_extracted(folder):
-        return open_folder(folder, scan_id, stride, depth_units_per_m)
-    raise ScanError(
-        "no frames in the scan's folder",
-        where=scan_id,
-        expected=f"{scan_id}.sens, or the folders color, depth, pose and intrinsic",
-        found=", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "an empty folder",
-    )
+    layout = layout_of(folder, scan_id)
+    return layout.read(folder, scan_id, reading_of(layout, stride, capture))
 
 
-def _open_sens(path: Path, stride: int) -> RawScan:
-    with SensReader(path) as sens:
-        head, table = sens.header, sens.frames()
-    frames = [
-        RawFrame(
-            frame_id=f.frame_id,
-            color=PixelRef(path.name, f.color_offset, f.color_size, head.color_compression),
-            depth=PixelRef(path.name, f.depth_offset, f.depth_size, head.depth_compression),
-            T_raw_cam=f.T_raw_cam,
-            timestamp_s=f.timestamp_color / 1e6,
+def layout_of(folder: Path, scan_id: str) -> Layout:
+    """The layout of a folder; ScanError when none or several recognise it. A `.sens` goes before all else."""
+    found = matching(folder)
+    if len(found) == 1:
+        return found[0]
+    known = "; ".join(f"{name}: {LAYOUTS.get(name).example}" for name in LAYOUTS.names())
+    if not found:
+        raise ScanError(
+            "no frames in the scan's folder",
+            where=scan_id,
+            expected=f"one of the known layouts ({known})",
+            found=", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "an empty folder",
         )
-        for f in table[::stride]
-    ]
-    return RawScan(
-        *_cameras(head, path.name), 1.0 / head.depth_shift, frames, len(table), _has_extrinsics(head)
+    raise ScanError(
+        "the folder fits several layouts",
+        where=scan_id,
+        expected=f"one of the known layouts ({known})",
+        found=", ".join(layout.name for layout in found),
+        hint="Keep one recording in a folder.",
     )
 
 
-def _cameras(head: SensHeader, file: str) -> tuple[Pinhole, Pinhole]:
-    color = pinhole(head.color_width, head.color_height, head.intrinsic_color, f"{file}, intrinsic_color")
-    depth = pinhole(head.depth_width, head.depth_height, head.intrinsic_depth, f"{file}, intrinsic_depth")
-    return color, depth
+def matching(folder: Path) -> list[Layout]:
+    """The layouts that recognise a folder; where there is a `.sens`, that one alone."""
+    found = [layout for name in LAYOUTS.names() if (layout := LAYOUTS.get(name)).recognises(folder)]
+    return [layout for layout in found if layout.name == "scannet"] or found
 
 
-def _has_extrinsics(head: SensHeader) -> bool:
-    return not (is_identity(head.extrinsic_color) and is_identity(head.extrinsic_depth))
+def reading_of(layout: Layout, stride: int, capture: CaptureConfig) -> Reading:
+    """The layout's own convention, overlaid by what the user said of the capture."""
+    own = layout.convention
+    said = replace(
+        own,
+        poses=own.poses if capture.poses == "layout" else capture.poses,
+        camera_axes=own.camera_axes if capture.camera_axes == "layout" else capture.camera_axes,
+        depth_units_per_m=capture.depth_units_per_m or own.depth_units_per_m,
+        up=own.up if capture.up == "layout" else capture.up,
+    )
+    return Reading(
+        stride=stride,
+        convention=said,
+        color_intrinsics=capture.color(),
+        depth_intrinsics=capture.depth(),
+        pose_delay_s=capture.pose_delay_s,
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +9,24 @@ from jaxtyping import Float64
 
 from vantage.core.errors import ScanError
 from vantage.core.hashing import digest_file, digest_json
+from vantage.core.memo import Memo
 from vantage.core.tasks import Facts, Task
+from vantage.geometry.transforms import compose
 from vantage.records.frames import Frame, write_frames
 from vantage.records.objects import write_objects, write_points
-from vantage.records.scan import ScanMeta, write_scan
+from vantage.records.scan import ScanMeta, room_of, write_scan
 from vantage.scans import layout
 from vantage.scans.annotations import read_aggregation
 from vantage.scans.config import DownloadConfig, ExtractConfig
-from vantage.scans.frames import dropped_reasons, judge
+from vantage.scans.conventions import level_rotation
+from vantage.scans.frames import dropped_reasons, judge, jumps
 from vantage.scans.generated.config import scan_ids
 from vantage.scans.labels import read_label_table, write_label_table
 from vantage.scans.objects import LABEL_TABLE, read_annotations
 from vantage.scans.raw import RawScan
+from vantage.scans.release import require_known_labels
 from vantage.scans.scan_txt import axis_alignment, read_scan_txt
-from vantage.scans.scannet import AGGREGATION, TXT, find
+from vantage.scans.scannet import AGGREGATION, TXT, find, require_own_files
 from vantage.scans.source import open_scan
 
 
@@ -37,22 +39,29 @@ def list_scans(config: DownloadConfig, seed: int) -> list[str]:
     return list(layout.scan_folders(config.folder))
 
 
-def source_digest(config: DownloadConfig, scan_id: str) -> str:
+def source_digest(config: DownloadConfig, scan_id: str, memo: Memo) -> str:
     """What a scan is outside the workspace: a digest of names and contents; empty for generated ones.
 
-    A generated scan follows from seed and parameters alone.
+    A generated scan follows from seed and parameters alone. Contents are read again only where a file's size
+    or time differs from when `memo` learned them: a raw ScanNet has more than a terabyte.
     """
     if config.source == "generated":
         return ""
     files = layout.scan_files(layout.scan_folder(config.folder, scan_id), scan_id)
+    if config.folder.label_table:
+        files[LABEL_TABLE] = Path(config.folder.label_table).expanduser()
     try:
-        digests = {name: digest_file(path) for name, path in files.items()}
-        if config.folder.label_table:
-            table = Path(config.folder.label_table).expanduser()
-            digests[LABEL_TABLE] = _digest_once(table, table.stat().st_mtime_ns)
+        signature = digest_json({name: _state(path) for name, path in files.items()})
+        return memo.get(
+            scan_id, signature, lambda: digest_json({n: digest_file(p) for n, p in files.items()})
+        )
     except OSError as error:
         raise ScanError(f"cannot read a file of the scan: {error}", where=scan_id) from error
-    return digest_json(digests)
+
+
+def _state(path: Path) -> list[str | int]:
+    state = path.stat()
+    return [str(path.absolute()), state.st_size, state.st_mtime_ns, state.st_ino]
 
 
 def download(task: Task, config: DownloadConfig) -> Facts:
@@ -77,8 +86,9 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
     or no frame is left.
     """
     raw_dir = task.inputs["download"]
-    scan = open_scan(raw_dir, task.item, config.stride, config.depth_units_per_m)
-    T_aligned_raw, aligned = _alignment(raw_dir, task.item)
+    require_own_files(raw_dir, task.item)
+    scan = open_scan(raw_dir, task.item, config.stride, config.capture)
+    T_aligned_raw, alignment = _alignment(raw_dir, task.item, scan)
     annotations = read_annotations(raw_dir, task.item, T_aligned_raw)
     meta = ScanMeta(
         scan_id=task.item,
@@ -90,33 +100,38 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
         labelled=annotations.labelled,
     )
     frames = []
-    for done, raw in enumerate(scan.frames):
+    for done, (raw, jump) in enumerate(zip(scan.frames, jumps(scan.frames), strict=True)):
         task.progress.step(done, len(scan.frames), f"frame {raw.frame_id}")
-        frames.append(judge(raw_dir, meta, raw, config))
+        frames.append(judge(raw_dir, meta, raw, jump, config))
     _require_kept(frames, task.item)
     write_scan(task.out, meta)
     write_frames(task.out, frames)
     write_objects(task.out, annotations.objects)
     write_points(task.out, annotations.points)
+    unknown = ", ".join(f"{label} {count}" for label, count in annotations.unknown.items())
+    if unknown:
+        task.progress.say(f"{task.item}: labels without an NYU40 class, by number of objects: {unknown}")
     task.progress.step(len(frames), len(frames), "written")
     return {
         **_counts(frames, scan),
-        "alignment": "axisAlignment" if aligned else "none: the world as scanned is taken as aligned",
+        "layout": scan.layout,
+        "alignment": alignment,
         "objects": len(annotations.objects),
-        "unknown_labels": ", ".join(annotations.unknown),
+        "unknown_labels": unknown,
         "objects_without_points": len(annotations.empty),
+        **annotations.facts,
     }
 
 
-def room_of(scan_id: str) -> str:
-    """The room a scan was taken in: ScanNet numbers repeated scans of a room `_00`, `_01`, ..."""
-    return re.sub(r"_\d\d$", "", scan_id)
-
-
-def _alignment(raw_dir: Path, scan_id: str) -> tuple[Float64[np.ndarray, "4 4"], bool]:
+def _alignment(raw_dir: Path, scan_id: str, scan: RawScan) -> tuple[Float64[np.ndarray, "4 4"], str]:
+    """`T_aligned_raw`, and what it rests on."""
     txt = find(raw_dir, scan_id, TXT)
     found = None if txt is None else axis_alignment(read_scan_txt(txt), txt.name)
-    return (np.eye(4), False) if found is None else (found, True)
+    if found is not None:
+        return found, "axisAlignment"
+    if scan.up in (None, "z"):
+        return np.eye(4), "none: the world as scanned is taken as aligned"
+    return compose(level_rotation(scan.up), np.zeros(3)), f"{scan.up} of the world as scanned is up"
 
 
 def _require_kept(frames: list[Frame], scan_id: str) -> None:
@@ -142,16 +157,13 @@ def _counts(frames: list[Frame], scan: RawScan) -> dict[str, int | str]:
     }
 
 
-@functools.lru_cache(maxsize=4)
-def _digest_once(path: Path, mtime_ns: int) -> str:
-    """The digest of a file that every scan shares; `mtime_ns` tells when to take it anew."""
-    return digest_file(path)
-
-
 def _write_needed_labels(table: Path, out: Path, scan_id: str) -> None:
     """The rows of the label table that this scan uses: its outputs then depend on those alone."""
     aggregation = find(out, scan_id, AGGREGATION)
     if aggregation is not None:
-        known = read_label_table(table)
-        used = {group.label for group in read_aggregation(aggregation)}
-        write_label_table(out / LABEL_TABLE, {label: known[label] for label in used & known.keys()})
+        known, labels = (
+            read_label_table(table),
+            {group.label for group in read_aggregation(aggregation).groups},
+        )
+        require_known_labels(aggregation.name, labels, known, table.name)
+        write_label_table(out / LABEL_TABLE, known, labels)

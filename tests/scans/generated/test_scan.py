@@ -143,8 +143,8 @@ def test_the_folder_reads_back(scan: GeneratedScan, folder: Path) -> None:
     mesh = scannet.read_ply(folder / f"{name}_vh_clean_2.ply")
     assert np.array_equal(mesh.vertices, scan.mesh.vertices)
     segments = scannet.read_segments(folder / f"{name}{scannet.SEGMENTS}", len(mesh.vertices))
-    groups = scannet.read_aggregation(folder / f"{name}{scannet.AGGREGATION}")
-    assert np.array_equal(instances(segments, groups), scan.mesh.object_id)
+    groups = scannet.read_aggregation(folder / f"{name}{scannet.AGGREGATION}").groups
+    assert np.array_equal(instances(segments.of_vertex, groups), scan.mesh.object_id)
     assert [(g.object_id, g.label) for g in groups] == [(i.object_id, i.label) for i in scan.room.objects]
     txt = scannet.read_scan_txt(folder / f"{name}.txt")
     T = scannet.axis_alignment(txt, "txt")

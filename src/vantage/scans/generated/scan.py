@@ -23,6 +23,7 @@ from vantage.scans.generated.path import camera_path
 from vantage.scans.generated.render import Scene
 from vantage.scans.generated.room import Room
 from vantage.scans.generated.sensor import lost_tracking, measured_color, measured_depth, noise_tile
+from vantage.scans.layouts.base import Recording
 from vantage.scans.scannet import Group
 from vantage.scans.sens import SensWriter
 
@@ -59,6 +60,14 @@ class GeneratedScan:
     def color_names(self) -> dict[int, str]:
         """The colour word of each object that has one."""
         return {item.object_id: item.color for item in self.room.items}
+
+
+def recording_of(scan: GeneratedScan) -> Recording:
+    """The frames of a scan in the raw world, to be written in any layout; half a second apart."""
+    seconds = np.arange(len(scan.color)) * (_FRAME_US / 1e6)
+    return Recording(
+        scan.color_camera, scan.depth_camera, scan.color, scan.depth, scan.T_raw_cam, 1000.0 + seconds
+    )
 
 
 def room_id_of(scan_id: str) -> str:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from vantage.core.errors import ScanError
-from vantage.scans.folder import is_extracted, open_folder, read_matrix
+from vantage.scans.config import CaptureConfig
+from vantage.scans.layouts.extracted import LAYOUT, read_matrix
+from vantage.scans.source import open_scan
 
 
 def opened(folder: Path, stride: int = 1) -> Any:
-    return open_folder(folder, "kitchen", stride, 1000.0)
+    return open_scan(folder, "kitchen", stride, CaptureConfig())
 
 
 def test_frames_are_paired_by_id_in_numerical_order(extracted_scan: Path) -> None:
@@ -114,7 +116,7 @@ def test_a_folder_without_frames(extracted_scan: Path) -> None:
 
 
 def test_layout_is_told_by_its_folders(extracted_scan: Path, raw_scan: Path) -> None:
-    assert is_extracted(extracted_scan) and not is_extracted(raw_scan)
+    assert LAYOUT.recognises(extracted_scan) and not LAYOUT.recognises(raw_scan)
 
 
 def test_matrices_may_hold_infinities_and_spaces(tmp_path: Path) -> None:

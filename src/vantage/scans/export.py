@@ -1,0 +1,256 @@
+"""A `.sens` as loose files in ScanNet's extracted layout, or as a smaller `.sens`.
+
+What is skipped is never read: stride and range come before the images, and a smaller colour image is unpacked
+at reduced scale. A JPEG that keeps its size is copied byte for byte, depth keeps its pixels.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from vantage.core import atomic
+from vantage.core.errors import ParameterError, ResourceError, ScanError
+from vantage.core.progress import Progress
+from vantage.geometry.camera import Pinhole
+from vantage.records.arrays import write_arrays
+from vantage.scans.codecs import decode_color, decode_depth, encode_png, encode_png16, shrink_color
+from vantage.scans.layouts.texts import matrix_text, square
+from vantage.scans.raw import pinhole
+from vantage.scans.sens import SensFrame, SensReader, SensWriter
+
+PARTS = ("color", "depth", "pose")
+MARK = "export.json"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which frames, and how.
+
+    Attributes:
+        stride: every so many frames, counted from `first`.
+        first, last: from frame `first` up to, not including, `last`; to the end for None.
+        color_size: width and height of the colour images; None to keep them.
+        parts: of `color`, `depth`, `pose`; files only.
+    """
+
+    stride: int = 1
+    first: int = 0
+    last: int | None = None
+    color_size: tuple[int, int] | None = None
+    parts: tuple[str, ...] = PARTS
+
+    def frames(self, total: int) -> range:
+        """Indices of the frames chosen from `total`; ParameterError when there is none."""
+        chosen = range(self.first, total if self.last is None else min(self.last, total), self.stride)
+        if not chosen:
+            found = f"{self.first} to {self.last}"
+            raise ParameterError(
+                "no frame is left to export", expected=f"frames 0 to {total - 1}", found=found
+            )
+        return chosen
+
+
+def export_files(
+    sens: SensReader, out: Path, selection: Selection, progress: Progress, workers: int = 2
+) -> int:
+    """Write `color/K.jpg`, `depth/K.png`, `pose/K.txt` and `intrinsic/*.txt`; K is the index in the `.sens`.
+
+    Every file appears whole, by a rename: an export that was stopped goes on where it was, and two into one
+    folder do no harm. Lost poses are written as -inf. Returns the number of files written now.
+
+    Raises ParameterError when the folder holds another export, ResourceError when it cannot be written.
+    """
+    chosen = selection.frames(len(sens))
+    with _writing(out):
+        _claim(out, sens, selection)
+        _write_cameras(out / "intrinsic", sens, selection.color_size)
+        present = {part: _names(out / part) for part in selection.parts}
+        jobs = list(_jobs(sens, chosen, selection, present))
+        done = 0
+        with ThreadPoolExecutor(workers) as pool:
+            for _ in pool.map(lambda job: _write(out / job[0], job[1]()), jobs):
+                done += 1
+                progress.step(done, len(jobs), "files")
+    return len(jobs)
+
+
+def export_packed(sens: SensReader, out: Path, selection: Selection, progress: Progress) -> int:
+    """Write the chosen frames as a smaller `.sens`; depth is copied as it is packed. Returns their number.
+
+    Frames are numbered anew in it: `<out>.frames.json` beside it tells which they were.
+    """
+    chosen, head = selection.frames(len(sens)), sens.header
+    color, depth = cameras(sens, selection.color_size)
+    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
+    with (
+        _writing(out),
+        SensWriter(
+            part,
+            color,
+            depth,
+            sensor_name=head.sensor_name,
+            color_compression="jpeg" if selection.color_size else head.color_compression,
+            depth_compression=head.depth_compression,
+            extrinsic_color=head.extrinsic_color,
+            extrinsic_depth=head.extrinsic_depth,
+            depth_shift=head.depth_shift,
+        ) as writer,
+    ):
+        for done, index in enumerate(chosen):
+            frame = sens.frame(index)
+            packed = sens.blob(frame.depth_offset, frame.depth_size)
+            times = frame.timestamp_color, frame.timestamp_depth
+            writer.add_packed(color_bytes(sens, frame, selection.color_size), packed, frame.T_raw_cam, *times)
+            progress.step(done + 1, len(chosen), "frames")
+    with _writing(out):
+        atomic.write_json(out.with_suffix(".frames.json"), {"source": sens.path.name, "frames": list(chosen)})
+        part.replace(out)
+    return len(chosen)
+
+
+def write_poses(sens: SensReader, out: Path) -> int:
+    """Write every pose: an NPZ (`T_raw_cam`, `frame_ids`, `timestamps_us`), or a folder of `K.txt`."""
+    frames = sens.frames()
+    with _writing(out):
+        if out.suffix == ".npz":
+            part = out.with_name(f".{out.stem}.{uuid.uuid4().hex[:8]}.npz")
+            times = np.array([frame.timestamp_color for frame in frames], dtype=np.int64)
+            ids = np.arange(len(frames))
+            write_arrays(part, {"T_raw_cam": sens.poses(), "frame_ids": ids, "timestamps_us": times})
+            part.replace(out)
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            for frame in frames:
+                _write(out / f"{frame.index}.txt", matrix_text(frame.T_raw_cam).encode())
+    return len(frames)
+
+
+def cameras(sens: SensReader, color_size: tuple[int, int] | None) -> tuple[Pinhole, Pinhole]:
+    """The colour camera at the wanted size, and the depth camera."""
+    head, file = sens.header, sens.path.name
+    color = pinhole(head.color_width, head.color_height, head.intrinsic_color, f"{file}, intrinsic_color")
+    depth = pinhole(head.depth_width, head.depth_height, head.intrinsic_depth, f"{file}, intrinsic_depth")
+    return (color if color_size is None else color.resized(*color_size)), depth
+
+
+_Job = tuple[str, Callable[[], bytes]]
+
+
+def _jobs(
+    sens: SensReader, chosen: range, selection: Selection, present: dict[str, set[str]]
+) -> Iterator[_Job]:
+    """File names and what makes their bytes, those missing alone."""
+    table, size = sens.frames(), selection.color_size
+    jpeg = size is not None or sens.header.color_compression == "jpeg"
+    makers: dict[str, tuple[str, Callable[[SensFrame], bytes]]] = {
+        "color": (".jpg" if jpeg else ".png", partial(color_bytes, sens, size=size, as_file=True)),
+        "depth": (".png", partial(depth_png, sens)),
+        "pose": (".txt", lambda frame: matrix_text(frame.T_raw_cam).encode()),
+    }
+    for index in chosen:
+        for part in selection.parts:
+            suffix, make = makers[part]
+            if f"{index}{suffix}" not in present[part]:
+                yield f"{part}/{index}{suffix}", partial(make, table[index])
+
+
+def color_bytes(
+    sens: SensReader, frame: SensFrame, size: tuple[int, int] | None, as_file: bool = False
+) -> bytes:
+    """A frame's colour: the bytes as recorded, or a JPEG of another size; raw colour as PNG for a file."""
+    data, kind = sens.blob(frame.color_offset, frame.color_size), sens.header.color_compression
+    where = f"{sens.path.name}, frame {frame.index}, byte {frame.color_offset}"
+    if kind == "raw" and (as_file or size is not None):
+        shape = (sens.header.color_height, sens.header.color_width)
+        data = encode_png(decode_color(data, kind, shape, where))
+    return data if size is None else shrink_color(data, size, where)
+
+
+def depth_png(sens: SensReader, frame: SensFrame) -> bytes:
+    """A frame's depth as a 16 bit PNG of the same pixels."""
+    head = sens.header
+    where = f"{sens.path.name}, frame {frame.index}, byte {frame.depth_offset}"
+    data = sens.blob(frame.depth_offset, frame.depth_size)
+    shape = (head.depth_height, head.depth_width)
+    return encode_png16(decode_depth(data, head.depth_compression, shape, where))
+
+
+def _write_cameras(folder: Path, sens: SensReader, color_size: tuple[int, int] | None) -> None:
+    color, depth = cameras(sens, color_size)
+    matrices = {
+        "intrinsic_color": square(color),
+        "intrinsic_depth": square(depth),
+        "extrinsic_color": sens.header.extrinsic_color,
+        "extrinsic_depth": sens.header.extrinsic_depth,
+    }
+    for name, matrix in matrices.items():
+        _write(folder / f"{name}.txt", matrix_text(matrix).encode())
+
+
+def _claim(out: Path, sens: SensReader, selection: Selection) -> None:
+    """Note what the folder holds, and refuse one that holds something else."""
+    head = sens.header
+    mine = {
+        "source": sens.path.name,
+        "bytes": sens.path.stat().st_size,
+        "frames": head.frame_count,
+        "color_size": selection.color_size and list(selection.color_size),
+        "depth_shift": head.depth_shift,
+    }
+    mark = out / MARK
+    if mark.is_file():
+        found = json.loads(mark.read_text(encoding="utf-8"))
+        if found != mine:
+            hint = "Export into another folder, or remove this one."
+            raise ParameterError(
+                "the folder holds another export", where=mark, expected=mine, found=found, hint=hint
+            )
+        return
+    if out.is_dir() and any(out.iterdir()):
+        raise ParameterError("the folder is not empty", where=out, hint="Export into a folder of its own.")
+    atomic.write_json(mark, mine)
+
+
+def _names(folder: Path) -> set[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return {path.name for path in folder.iterdir()}
+
+
+def _write(path: Path, data: bytes) -> None:
+    """A file that appears whole; not flushed to disk one by one, which would cost more than all else."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Turns what the file system refuses into an error that says what to do."""
+    try:
+        yield
+    except ScanError:
+        raise
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise ResourceError(
+            "the disk is full" if full else f"cannot write the export: {error.strerror}",
+            where=error.filename or out,
+            hint="Free space; the same command goes on from here."
+            if full
+            else "Choose a folder that may be written.",
+        ) from error

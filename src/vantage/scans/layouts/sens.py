@@ -1,0 +1,67 @@
+"""ScanNet's raw scan folder: one `.sens` with all frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vantage.geometry.camera import Pinhole
+from vantage.records.frames import PixelRef
+from vantage.scans.conventions import Convention
+from vantage.scans.layouts.base import Reading
+from vantage.scans.raw import RawFrame, RawScan, is_identity, pinhole
+from vantage.scans.scannet import SENS, find
+from vantage.scans.sens import SensReader
+from vantage.scans.sens_format import SensHeader
+
+
+class SensLayout:
+    """`<scan>.sens`. Frame ids are positions in the file."""
+
+    name = "scannet"
+    example = "scene0000_00.sens"
+    convention = Convention(up="z")
+
+    def recognises(self, folder: Path) -> bool:
+        """Whether there is a `.sens`."""
+        return any(p.name.endswith(SENS) and not p.name.startswith(".") for p in folder.iterdir())
+
+    def files(self, folder: Path, scan_id: str) -> dict[str, Path]:
+        """The `.sens`."""
+        sens = find(folder, scan_id, SENS)
+        return {} if sens is None else {sens.name: sens}
+
+    def read(self, folder: Path, scan_id: str, reading: Reading) -> RawScan:
+        """Its header and the records of its frames; the file's own depth scale holds."""
+        path = self.files(folder, scan_id).popitem()[1]
+        with SensReader(path) as sens:
+            head, table = sens.header, sens.frames()
+        frames = [
+            RawFrame(
+                frame_id=f.index,
+                color=PixelRef(path.name, f.color_offset, f.color_size, head.color_compression),
+                depth=PixelRef(path.name, f.depth_offset, f.depth_size, head.depth_compression),
+                T_raw_cam=reading.convention.T_world_cam(f.T_raw_cam),
+                timestamp_s=f.timestamp_color / 1e6,
+            )
+            for f in table[:: reading.stride]
+        ]
+        color, depth = _cameras(head, path.name)
+        return RawScan(
+            color=color.with_intrinsics(reading.color_intrinsics),
+            depth=depth.with_intrinsics(reading.depth_intrinsics),
+            depth_unit_m=1.0 / head.depth_shift,
+            frames=frames,
+            recorded=len(table),
+            extrinsics=not (is_identity(head.extrinsic_color) and is_identity(head.extrinsic_depth)),
+            up=reading.convention.up,
+            layout=self.name,
+        )
+
+
+def _cameras(head: SensHeader, file: str) -> tuple[Pinhole, Pinhole]:
+    color = pinhole(head.color_width, head.color_height, head.intrinsic_color, f"{file}, intrinsic_color")
+    depth = pinhole(head.depth_width, head.depth_height, head.intrinsic_depth, f"{file}, intrinsic_depth")
+    return color, depth
+
+
+LAYOUT = SensLayout()
