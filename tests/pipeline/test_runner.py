@@ -347,3 +347,29 @@ def test_a_full_disk_is_said_and_nothing_is_lost(small: Small, tmp_path: Path) -
         assert len(full.run("double").processed) == 4
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_dry_run_tells_what_would_be_processed_and_does_nothing(small: Small) -> None:
+    report = small.run("make", dry=True)
+    assert report.processed == () and report.folder is None
+    assert not (small.root / "data").exists() and not (small.root / ".vantage").exists()
+    assert small.lines[-2:] == [
+        "make: would process scan0, scan1, scan2, scan3",
+        "make: a dry run, nothing was done",
+    ]
+    assert "4 to process" in small.lines[0]
+    small.run("make", items=["scan1"])
+    small.lines.clear()
+    small.run("make", dry=True, overrides=["make.count=3"])
+    assert "2 to process, 1 from the store" in small.lines[0] and "scan0, scan2" in small.lines[1]
+    small.run("make")
+    small.lines.clear()
+    small.run("make", dry=True)
+    assert small.lines[0] == "make: all 4 items are in the store"
+
+
+def test_a_dry_run_needs_what_the_stage_needs(small: Small) -> None:
+    with pytest.raises(ContractError, match="missing"):
+        small.run("double", dry=True)
+    with pytest.raises(ParameterError, match="no item"):
+        small.run("make", dry=True, items=["scan9"])

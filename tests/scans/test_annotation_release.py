@@ -16,10 +16,10 @@ from vantage.core.tasks import Task
 from vantage.geometry.transforms import apply
 from vantage.records.objects import POINTS_FILE, axis_boxes, read_objects, read_points
 from vantage.records.scan import read_scan
+from vantage.scans.annotation_release import scan_named
 from vantage.scans.config import DownloadConfig, ExtractConfig, FolderConfig
 from vantage.scans.objects import read_annotations
 from vantage.scans.ply import Mesh, read_ply, write_ply
-from vantage.scans.release import scan_named
 from vantage.scans.scannet import AGGREGATION, LABELS, MESH, SEGMENTS
 from vantage.scans.stage import download, extract
 

@@ -1,4 +1,4 @@
-"""Ego poses with the names of their frames, and the transform variant of PoseAlign."""
+"""Ego poses that carry the names of their frames."""
 
 from __future__ import annotations
 
@@ -10,10 +10,22 @@ from jaxtyping import Float, Float64
 from vantage.core.errors import ContractError
 from vantage.core.frames import Frame, require_frame
 from vantage.core.seeds import rng
-from vantage.geometry.transforms import apply, camera_ego, from_yaw, invert, is_rigid, level_ego, yaw_of
+from vantage.geometry.transforms import (
+    R_FLU_RDF,
+    apply,
+    camera_ego,
+    compose,
+    from_yaw,
+    invert,
+    is_rigid,
+    level_ego,
+    yaw_of,
+)
 
 WORLDS: tuple[Frame, ...] = ("raw", "aligned")
 EGO_FRAMES: tuple[Frame, ...] = ("ego_level", "ego_camera")
+
+_LEVEL = 1e-6  # metres, and one minus the cosine of a tilt
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +50,17 @@ class EgoPose:
                 found=f"{self.world!r} and {self.frame!r}",
             )
         _require_rigid(self.T_world_ego)
+        if (self.world, self.frame) == ("aligned", "ego_level"):
+            _require_level(self.T_world_ego)
+
+    @property
+    def T_world_cam(self) -> Float64[np.ndarray, "4 4"]:
+        """The pose of the camera (x right, y down, z forward).
+
+        `ContractError` for an `ego_level` pose, which has lost its camera's pitch, roll and height.
+        """
+        require_frame(self.frame, "ego_camera", "the camera of an ego pose")
+        return compose(self.T_world_ego[:3, :3] @ R_FLU_RDF, self.T_world_ego[:3, 3])
 
     @property
     def yaw(self) -> float:
@@ -62,7 +85,12 @@ class EgoPose:
         return apply(self.T_world_ego, points)
 
     def turned(self, yaw: float) -> EgoPose:
-        """The same place, turned by `yaw` (radians) about the vertical through it."""
+        """The same place, turned by `yaw` (radians) about the vertical through it: the world's z axis.
+
+        The raw world's z need not be up; there an `ego_level` pose turns about its own.
+        """
+        if (self.world, self.frame) == ("raw", "ego_level"):
+            return EgoPose(self.T_world_ego @ from_yaw(yaw), self.world, self.frame)
         T = from_yaw(yaw) @ self.T_world_ego
         T[:3, 3] = self.T_world_ego[:3, 3]
         return EgoPose(T, self.world, self.frame)
@@ -75,6 +103,17 @@ def _require_rigid(T: Float[np.ndarray, "r c"]) -> None:
             expected="a finite 4x4 matrix with a right-handed rotation",
             found=np.asarray(T).tolist(),
             hint="lost-tracking frames have non-finite poses; choose the ego among the kept frames",
+        )
+
+
+def _require_level(T_aligned_ego: Float64[np.ndarray, "4 4"]) -> None:
+    up, height = T_aligned_ego[:3, 2], float(T_aligned_ego[2, 3])
+    if abs(up[2] - 1) > _LEVEL or abs(height) > _LEVEL:
+        raise ContractError(
+            "an ego_level pose has no pitch, roll or height in the aligned world",
+            expected="its z axis up, its origin on the floor (z = 0)",
+            found=f"its z axis along {up.round(6).tolist()}, its origin at z = {height:.6f} m",
+            hint="make it with ego_of_camera, or name it ego_camera",
         )
 
 

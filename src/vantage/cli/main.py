@@ -43,10 +43,13 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write here instead of the stage's own folder.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Items at a time; default: what fits.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be processed and fetched; do nothing.")
+    ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Bring the output of one stage up to date."""
-    _command("run").run(stage, scan or [], strict, override or [], out, workers, workspace)
+    _command("run").run(stage, scan or [], strict, override or [], out, workers, dry_run, workspace)
 
 
 @app.command("ls")

@@ -17,8 +17,9 @@ def run(
     overrides: Sequence[str],
     out: Path | None,
     workers: int | None,
+    dry: bool,
     workspace: Path | None,
 ) -> None:
     """Run one stage and show how it goes on standard error."""
-    request = Request(items=items, strict=strict, overrides=overrides, out=out, workers=workers)
+    request = Request(items=items, strict=strict, overrides=overrides, out=out, workers=workers, dry=dry)
     run_stage(find_workspace(workspace), stage, request, watcher=watcher())

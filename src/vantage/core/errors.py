@@ -85,5 +85,9 @@ class ScanError(VantageError):
     """The data of one scan is bad: the runner sets the scan aside with this reason and goes on."""
 
 
+class ScanUnavailableError(ScanError):
+    """One scan cannot be had at present: set aside in this run only, and tried again in the next."""
+
+
 class ResourceError(VantageError):
     """The machine cannot go on: disk full, port in use, a library missing."""

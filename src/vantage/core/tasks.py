@@ -23,6 +23,8 @@ class Task:
         work: a folder that survives a kill, for checkpoints; never hashed.
         seed: the run's seed; derive generators from it with `vantage.core.seeds.rng`.
         progress: where to tell how far the work is.
+        cache: a folder of the stage that outlives its items and every change of code and parameters, for what
+            is costly to get from outside; never hashed. None where the caller keeps none.
     """
 
     item: str
@@ -31,3 +33,23 @@ class Task:
     work: Path
     seed: int
     progress: Progress = field(default_factory=Silent)
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What some items will bring in from outside the workspace.
+
+    Attributes:
+        files, size: files still to fetch, and their bytes (what is there of a file begun does not count).
+        present_files, present: files that are there already, and bytes of those and of files begun.
+        unknown: files to fetch whose size the source does not tell.
+        absent: files that the source does not have.
+    """
+
+    files: int
+    size: int
+    present_files: int
+    present: int
+    unknown: int = 0
+    absent: int = 0

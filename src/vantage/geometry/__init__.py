@@ -1,1 +1,1 @@
-"""Rigid transforms, cameras, projection, depth buffers, oriented boxes and voxels, in float64 NumPy."""
+"""Rigid transforms, cameras, projection, depth buffers, oriented boxes and their IoU, voxels, in float64."""

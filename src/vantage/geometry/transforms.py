@@ -47,6 +47,13 @@ def is_rigid(T: Float[np.ndarray, "r c"], tol: float = 1e-3) -> bool:
     return orthogonal and last and abs(float(np.linalg.det(R)) - 1) <= tol
 
 
+def nearest_rotation(matrix: Float[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3 3"]:
+    """The rotation nearest to a matrix (least squares); `matrix` itself but for rounding when it is one."""
+    u, _, vt = np.linalg.svd(np.asarray(matrix, dtype=np.float64))
+    u[:, 2] *= np.sign(np.linalg.det(u @ vt))
+    return np.asarray(u @ vt)
+
+
 def from_yaw(yaw: float, t: Float[np.ndarray, "3"] | tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Matrix4:
     """Rotation by `yaw` (radians, counter-clockwise seen from above) about z, then translation by `t` (m)."""
     c, s = math.cos(yaw), math.sin(yaw)

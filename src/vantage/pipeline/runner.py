@@ -8,7 +8,7 @@ time loses the items under way and nothing else.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +16,10 @@ from pathlib import Path
 from vantage.core.errors import ContractError, ParameterError, SetAsideError, VantageError
 from vantage.core.tasks import Facts, Task
 from vantage.pipeline import link
+from vantage.pipeline.ahead import look_ahead, require_room, some, tell_dry
 from vantage.pipeline.assemble import Assembled, assemble
 from vantage.pipeline.contracts import contract_of
-from vantage.pipeline.estimate import duration, estimate, require_space, sample, worker_count
+from vantage.pipeline.estimate import duration, worker_count
 from vantage.pipeline.graph import Pipeline, load_pipeline
 from vantage.pipeline.locks import stage_lock
 from vantage.pipeline.outputs import Verifier
@@ -41,10 +42,11 @@ class StageReport:
 
     Attributes:
         stage: the stage.
-        folder: the assembled folder; None when only some items were asked for and others are not current.
+        folder: the assembled folder; None after a dry run, and when only some items were asked for and others
+            are not current.
         digest: the output's digest; empty without a folder.
         items: how many items the stage has.
-        processed: names of the items processed now.
+        processed: names of the items processed now; none in a dry run.
         reused: how many came from the store.
         set_aside: reasons by item.
         facts: what the finishing step reported.
@@ -72,6 +74,7 @@ class Request:
         overrides: texts `section.key=value`; they need `out`.
         out: a folder instead of the stage's own.
         workers: items at a time; see `estimate.worker_count`.
+        dry: tell what would be processed, and do nothing.
     """
 
     items: Sequence[str] = ()
@@ -79,6 +82,7 @@ class Request:
     overrides: Sequence[str] = ()
     out: Path | None = None
     workers: int | None = None
+    dry: bool = False
 
 
 def run_stage(
@@ -99,7 +103,7 @@ def run_stage(
         ResourceError: the machine cannot go on; finished items are kept.
     """
     request, watcher = request or Request(), watcher or PlainWatcher(lambda text: None)
-    if request.overrides and request.out is None:
+    if request.overrides and request.out is None and not request.dry:
         raise ParameterError(
             "overrides need a folder of their own",
             expected="--out DIR beside -S",
@@ -108,6 +112,9 @@ def run_stage(
     pipeline, started = load_pipeline(workspace.root), time.monotonic()
     pipeline.stage(name)
     params = load_params(workspace.root, request.overrides, table)
+    if request.dry:
+        plan = make_plan(workspace, pipeline, name, params, table)
+        return _Run(workspace, pipeline, plan, params, request).preview(watcher, started)
     with stage_lock(workspace, name, watcher):
         try:
             run = _Run(
@@ -138,9 +145,9 @@ class _Run:
         plan, wanted = self.plan, self._wanted()
         plan.store.clean()
         found = plan.look_up()
-        todo = [item for item in wanted if item.name not in found or not plan.body.reusable]
+        todo = self._todo(wanted, found)
         began = datetime.now(UTC).isoformat(timespec="seconds")
-        workers = min(worker_count(plan.stage.resources, self.request.workers), max(1, len(todo)))
+        workers = self._workers(todo)
         self._announce(watcher, todo, len(wanted), workers)
         with Pool(workers, self._environment()) as pool:
             found |= self._process(pool, todo, watcher)
@@ -155,13 +162,28 @@ class _Run:
         _tell(report, watcher)
         return report
 
+    def preview(self, watcher: Watcher, started: float) -> StageReport:
+        """Tell what `execute` would do; nothing on disk changes."""
+        plan, wanted = self.plan, self._wanted()
+        found = plan.look_up(verify=False)
+        todo = self._todo(wanted, found)
+        ahead = look_ahead(self.workspace, plan, todo, len(wanted), self._workers(todo), watcher)
+        tell_dry(self.workspace, plan.stage.name, ahead, watcher)
+        return self._report(found, [], len(wanted), None, time.monotonic() - started)
+
+    def _todo(self, wanted: Sequence[Item], found: Mapping[str, Manifest]) -> list[Item]:
+        return [item for item in wanted if item.name not in found or not self.plan.body.reusable]
+
+    def _workers(self, todo: Sequence[Item]) -> int:
+        return min(worker_count(self.plan.stage.resources, self.request.workers), max(1, len(todo)))
+
     def _wanted(self) -> list[Item]:
         asked = set(self.request.items)
         if unknown := sorted(asked - {item.name for item in self.plan.items}):
             raise ParameterError(
                 f"stage {self.plan.stage.name} has no item {unknown[0]!r}",
-                expected=_some(item.name for item in self.plan.items),
-                found=_some(unknown),
+                expected=some(item.name for item in self.plan.items),
+                found=some(unknown),
             )
         return [item for item in self.plan.items if not asked or item.name in asked]
 
@@ -170,14 +192,12 @@ class _Run:
         return threads | {"VANTAGE_WORKSPACE": str(self.workspace.root)}
 
     def _announce(self, watcher: Watcher, todo: Sequence[Item], wanted: int, workers: int) -> None:
-        name = self.plan.stage.name
+        ahead = look_ahead(self.workspace, self.plan, todo, wanted, workers, watcher)
+        for line in ahead.lines(self.plan.stage.name):
+            watcher.say(line)
         if not todo:
-            watcher.say(f"{name}: all {wanted} items are in the store")
             return
-        expected = estimate(sample(self.plan.store), len(todo), workers)
-        kept = f", {wanted - len(todo)} from the store" if wanted > len(todo) else ""
-        watcher.say(f"{name}: {len(todo)} to process{kept}, {workers} at a time; {expected.text()}")
-        require_space(self.workspace.root, expected)
+        require_room(self.workspace, ahead)
         for upstream, output in self.plan.upstream.items():
             each = self.plan.stage.unit == "scan" and self.pipeline.stage(upstream).unit == "scan"
             names = [item.name for item in todo] if each else sorted(output.done)
@@ -196,7 +216,14 @@ class _Run:
             body=self.plan.body.body,
             contract=contract_of(stage),
             config=item.config,
-            task=Task(item.name, item.inputs, work / "out", work, self.params.seed),
+            task=Task(
+                item.name,
+                item.inputs,
+                work / "out",
+                work,
+                self.params.seed,
+                cache=self.workspace.cache(stage.name),
+            ),
             store=self.plan.store.folder,
             may_set_aside=stage.unit == "scan",
         )
@@ -222,7 +249,7 @@ class _Run:
         stage, total = self.plan.stage, len(self.plan.items)
         return (
             f"{total - len(missing)} of {total} items are current, so {stage.out} is left as it was; "
-            f"`vantage run {stage.name}` does the rest ({_some(missing)})"
+            f"`vantage run {stage.name}` does the rest ({some(missing)})"
         )
 
     def _report(
@@ -267,8 +294,3 @@ def _settle(job: Job, result: Result) -> Manifest:
         raise VantageError(f"stage {job.stage} cannot finish {job.task.item}", found=result.reason)
     # Not stored: a fault of native code may be the machine's, so the next run tries again.
     return Manifest(job.stage, job.task.item, "set_aside", reason=result.reason)
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = sorted(names)
-    return ", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")

@@ -22,6 +22,8 @@ class StageBody:
         fingerprint: `(config, item, memo) -> text`, what the item looks like outside the workspace, for
             sources that the pipeline does not own; part of the item's key. `memo` remembers what costs
             much to find. A `ScanError` counts as such a text: the body will meet it again.
+        cost: `(config, items, cache, progress) -> Cost or None`, what some items will bring in from outside;
+            asked before any work.
         listing: keys of the configuration (`"generated.rooms"`) that do not shape an item's output: which
             items there are, where they are found; not part of an item's key, so another room costs one room.
         per_item: a mapping field of which an item sees only its own entry.
@@ -36,6 +38,7 @@ class StageBody:
     items: str | None = None
     finish: str | None = None
     fingerprint: str | None = None
+    cost: str | None = None
     listing: tuple[str, ...] = ()
     per_item: str | None = None
     follows: str | None = None
@@ -61,12 +64,21 @@ STAGES: Table = {
         config="vantage.scans.config:DownloadConfig",
         items="vantage.scans.stage:list_scans",
         fingerprint="vantage.scans.stage:source_digest",
+        cost="vantage.scans.stage:download_cost",
         listing=(
             "generated.rooms",
             "generated.second_scan_every",
             "folder.path",
             "folder.scans",
             "folder.link",
+            "scannet.accept_terms",
+            "scannet.url",
+            "scannet.lists",
+            "scannet.scans",
+            "scannet.connections",
+            "scannet.rate_limit_mb_s",
+            "scannet.retries",
+            "scannet.timeout_s",
         ),
     ),
     "extract": StageBody("vantage.scans.stage:extract", "vantage.scans.config:ExtractConfig"),

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from vantage.core.errors import ContractError, ResourceError, ScanError, VantageError
+from vantage.core.errors import ContractError, ResourceError, ScanError, ScanUnavailableError, VantageError
 from vantage.core.names import load
 from vantage.core.tasks import Facts, Task
 from vantage.pipeline.store import OUT, Manifest, Store
@@ -156,6 +156,11 @@ def _run(job: Job, reporter: _Reporter) -> Manifest:
         if manifest.status == "done":
             _check(job, temporary / OUT)
         stored = store.commit(temporary, job.key, manifest)
+    except ScanUnavailableError as error:
+        store.abandon(temporary)
+        if not job.may_set_aside:
+            raise
+        return _set_aside(job, error)  # not stored, and `work` is kept: the next run goes on from there
     except BaseException:
         store.abandon(temporary)
         raise
@@ -170,9 +175,9 @@ def _call(job: Job, reporter: _Reporter, out: Path) -> Manifest:
     try:
         facts = load(job.body)(task, job.config)
     except ScanError as error:
-        if not job.may_set_aside:
+        if not job.may_set_aside or isinstance(error, ScanUnavailableError):
             raise
-        return Manifest(job.stage, task.item, "set_aside", reason=_relative(error.one_line(), job))
+        return _set_aside(job, error)
     if not any(path.is_file() for path in out.rglob("*")):
         raise ContractError(
             f"stage {job.stage} wrote nothing", where=task.item, hint="its body must write a file"
@@ -180,6 +185,10 @@ def _call(job: Job, reporter: _Reporter, out: Path) -> Manifest:
     return Manifest(
         job.stage, task.item, "done", facts=dict(facts), seconds=round(time.monotonic() - started, 3)
     )
+
+
+def _set_aside(job: Job, error: ScanError) -> Manifest:
+    return Manifest(job.stage, job.task.item, "set_aside", reason=_relative(error.one_line(), job))
 
 
 def _relative(reason: str, job: Job) -> str:

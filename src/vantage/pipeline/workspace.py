@@ -37,6 +37,10 @@ class Workspace:
         """Where an item keeps checkpoints until it is finished."""
         return self.private / "work" / stage / key
 
+    def cache(self, stage: str) -> Path:
+        """What a stage got from outside at some cost; outlives items, parameters and code."""
+        return self.private / "cache" / stage
+
     def lock(self, stage: str) -> Path:
         """The file locked while a stage runs."""
         return self.private / "locks" / f"{stage}.lock"

@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 from vantage.records.frames import Intrinsics
 from vantage.scans.conventions import CameraAxes, PoseDirection, Up
 from vantage.scans.generated.config import GeneratedConfig
+from vantage.scans.release.config import ScannetConfig
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,12 @@ class FolderConfig:
 
 @dataclass(frozen=True)
 class DownloadConfig:
-    """Where scans come from: rooms made and rendered here, or folders of your own."""
+    """Where scans come from: rooms made and rendered here, folders of your own, or ScanNet's server."""
 
-    source: Literal["generated", "folder"] = "generated"
+    source: Literal["generated", "folder", "scannet"] = "generated"
     generated: GeneratedConfig = field(default_factory=GeneratedConfig)
     folder: FolderConfig = field(default_factory=FolderConfig)
+    scannet: ScannetConfig = field(default_factory=ScannetConfig)
 
 
 @dataclass(frozen=True)

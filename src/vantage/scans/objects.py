@@ -15,12 +15,12 @@ from vantage.core.tasks import Facts
 from vantage.geometry.boxes import fit_upright_box
 from vantage.geometry.transforms import apply
 from vantage.records.objects import ScanPoints, SceneObject
+from vantage.scans.annotation_release import release_of, require_known_labels, require_one_scan
 from vantage.scans.annotations import Group, instances, read_aggregation, read_attributes, read_segments
 from vantage.scans.annotations import superpoints as superpoints_of
 from vantage.scans.labels import LabelTable, nyu_class, read_label_table
 from vantage.scans.labels_mesh import agreement, read_labels
 from vantage.scans.ply import Mesh, read_ply
-from vantage.scans.release import release_of, require_known_labels, require_one_scan
 from vantage.scans.scannet import AGGREGATION, ATTRIBUTES, LABELS, MESH, SEGMENTS, find, stem
 
 #: The rows of the user's label table that a scan needs, put beside it by `download`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ from jaxtyping import Float64
 from vantage.core.errors import ScanError
 from vantage.core.hashing import digest_file, digest_json
 from vantage.core.memo import Memo
-from vantage.core.tasks import Facts, Task
+from vantage.core.progress import Progress
+from vantage.core.tasks import Cost, Facts, Task
 from vantage.geometry.transforms import compose
 from vantage.records.frames import Frame, write_frames
 from vantage.records.objects import write_objects, write_points
 from vantage.records.scan import ScanMeta, room_of, write_scan
 from vantage.scans import layout
+from vantage.scans.annotation_release import require_known_labels
 from vantage.scans.annotations import read_aggregation
 from vantage.scans.config import DownloadConfig, ExtractConfig
 from vantage.scans.conventions import level_rotation
@@ -24,7 +27,8 @@ from vantage.scans.generated.config import scan_ids
 from vantage.scans.labels import read_label_table, write_label_table
 from vantage.scans.objects import LABEL_TABLE, read_annotations
 from vantage.scans.raw import RawScan
-from vantage.scans.release import require_known_labels
+from vantage.scans.release.config import ScannetConfig
+from vantage.scans.release.files import RELEASE
 from vantage.scans.scan_txt import axis_alignment, read_scan_txt
 from vantage.scans.scannet import AGGREGATION, TXT, find, require_own_files
 from vantage.scans.source import open_scan
@@ -34,6 +38,10 @@ def list_scans(config: DownloadConfig, seed: int) -> list[str]:
     """The source's scans, sorted; ParameterError when a folder is missing or a name unsafe."""
     if config.source == "generated":
         return scan_ids(config.generated)
+    if config.source == "scannet":
+        from vantage.scans.release.listing import list_scannet
+
+        return list_scannet(config.scannet)
     if config.folder.label_table:
         read_label_table(Path(config.folder.label_table).expanduser())  # a wrong path is told before any work
     return list(layout.scan_folders(config.folder))
@@ -43,10 +51,13 @@ def source_digest(config: DownloadConfig, scan_id: str, memo: Memo) -> str:
     """What a scan is outside the workspace: a digest of names and contents; empty for generated ones.
 
     A generated scan follows from seed and parameters alone. Contents are read again only where a file's size
-    or time differs from when `memo` learned them: a raw ScanNet has more than a terabyte.
+    or time differs from when `memo` learned them: a raw ScanNet has more than a terabyte. ScanNet's
+    release is frozen: its name tells all, at no cost.
     """
     if config.source == "generated":
         return ""
+    if config.source == "scannet":
+        return RELEASE
     files = layout.scan_files(layout.scan_folder(config.folder, scan_id), scan_id)
     if config.folder.label_table:
         files[LABEL_TABLE] = Path(config.folder.label_table).expanduser()
@@ -65,18 +76,31 @@ def _state(path: Path) -> list[str | int]:
 
 
 def download(task: Task, config: DownloadConfig) -> Facts:
-    """Put a scan's raw files into `task.out`: made and rendered here, or taken from the user's folder."""
+    """Put a scan's raw files into `task.out`: made and rendered here, taken from a folder, or fetched."""
     if config.source == "generated":
         from vantage.scans.generated.scan import generate_scan
         from vantage.scans.generated.scan import write_scan as write_raw
 
         write_raw(generate_scan(task.item, task.seed, config.generated), task.out)
         return {"files": sum(p.is_file() for p in task.out.rglob("*"))}
+    if config.source == "scannet":
+        return _fetch(task, config.scannet)
     files = layout.scan_files(layout.scan_folder(config.folder, task.item), task.item)
     size = layout.take(files, task.out, config.folder.link)
     if config.folder.label_table:
         _write_needed_labels(Path(config.folder.label_table).expanduser(), task.out, task.item)
     return {"files": len(files), "bytes": size}
+
+
+def download_cost(
+    config: DownloadConfig, scans: Sequence[str], cache: Path, progress: Progress
+) -> Cost | None:
+    """What fetching `scans` will cost; None for sources that fetch nothing."""
+    if config.source != "scannet":
+        return None
+    from vantage.scans.release.cost import fetch_cost
+
+    return fetch_cost(config.scannet, scans, cache, progress)
 
 
 def extract(task: Task, config: ExtractConfig) -> Facts:
@@ -121,6 +145,17 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
         "objects_without_points": len(annotations.empty),
         **annotations.facts,
     }
+
+
+def _fetch(task: Task, config: ScannetConfig) -> Facts:
+    from vantage.scans.release.scan import fetch_scan
+
+    fetched = fetch_scan(task, config)
+    # The files stay in the stage's cache as well: another parameter or version of the code links them again.
+    layout.take(fetched.files, task.out, link=True)
+    if fetched.label_table is not None:
+        _write_needed_labels(fetched.label_table, task.out, task.item)
+    return fetched.facts
 
 
 def _alignment(raw_dir: Path, scan_id: str, scan: RawScan) -> tuple[Float64[np.ndarray, "4 4"], str]:

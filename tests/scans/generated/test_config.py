@@ -1,13 +1,9 @@
-"""Parameters that make no sense are refused; the compiler works without a cache."""
+"""Parameters that make no sense are refused."""
 
-from typing import Any
-
-import numba
 import pytest
 
 from vantage.core.errors import ParameterError
 from vantage.scans.generated.cameras import color_camera, depth_camera
-from vantage.scans.generated.compiled import compiled
 from vantage.scans.generated.config import GeneratedConfig
 
 
@@ -26,19 +22,3 @@ def test_cameras_differ_and_depth_sees_all_that_colour_sees() -> None:
             x, y = (u - color.cx) / color.fx, (v - color.cy) / color.fy
             assert -0.5 <= x * depth.fx + depth.cx <= depth.width - 0.5
             assert -0.5 <= y * depth.fy + depth.cy <= depth.height - 0.5
-
-
-def test_kernels_compile_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = numba.njit
-
-    def njit(*functions: Any, **options: Any) -> Any:
-        if options.get("cache"):
-            raise RuntimeError("cannot cache function: no locator available")
-        return real(*functions, **options)
-
-    monkeypatch.setattr(numba, "njit", njit)
-
-    def twice(x: int) -> int:
-        return 2 * x
-
-    assert compiled(twice)(21) == 42
