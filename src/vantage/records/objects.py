@@ -11,6 +11,7 @@ from jaxtyping import Float32, Float64, Int32
 
 from vantage.core.errors import ContractError
 from vantage.core.frames import Frame, require_frame
+from vantage.records.arrays import write_arrays
 from vantage.records.tables import read_table, write_table
 
 OBJECTS_FILE = "objects.parquet"
@@ -93,9 +94,8 @@ class ScanPoints:
 
 def write_points(folder: Path, points: ScanPoints) -> None:
     """Write `points.npz` into a scan's folder."""
-    np.savez(
-        folder / POINTS_FILE, coord=points.coord.astype(np.float32), instance=points.instance.astype(np.int32)
-    )
+    arrays = {"coord": points.coord.astype(np.float32), "instance": points.instance.astype(np.int32)}
+    write_arrays(folder / POINTS_FILE, arrays)
 
 
 def read_points(folder: Path) -> ScanPoints:

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from vantage.core import atomic
 from vantage.core.errors import ContractError
+from vantage.records.arrays import write_arrays
 from vantage.records.jsonfile import read_json_record
 
 PATCHES_FILE = "patches.npz"
@@ -45,9 +46,8 @@ _ARRAYS = ("frame_ids", "xyz_aligned", "valid", "spread", "valid_share")
 
 def write_patches(folder: Path, patches: PatchCoordinates) -> None:
     """Write `patches.npz` into a scan's folder."""
-    np.savez(
-        folder / PATCHES_FILE, version=np.int64(VERSION), **{name: getattr(patches, name) for name in _ARRAYS}
-    )
+    arrays = {name: getattr(patches, name) for name in _ARRAYS}
+    write_arrays(folder / PATCHES_FILE, {"version": np.array(VERSION, np.int64), **arrays})
 
 
 def read_patches(folder: Path) -> PatchCoordinates:

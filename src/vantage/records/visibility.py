@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from vantage.core.errors import ContractError
+from vantage.records.arrays import write_arrays
 
 VISIBILITY_FILE = "visibility.npz"
 
@@ -32,13 +33,13 @@ class Visibility:
 
 def write_visibility(folder: Path, visibility: Visibility) -> None:
     """Write `visibility.npz` with the published keys, readable without pickle."""
-    np.savez(
-        folder / VISIBILITY_FILE,
-        cam_object_intersections=visibility.scores.astype(np.float32),
-        pose_files=np.array([f"{frame}.txt" for frame in visibility.frame_ids], dtype=np.str_),
-        valid_object_ids=visibility.object_ids.astype(np.int64),
-        visible_px=visibility.visible_px.astype(np.float32),
-    )
+    arrays = {
+        "cam_object_intersections": visibility.scores.astype(np.float32),
+        "pose_files": np.array([f"{frame}.txt" for frame in visibility.frame_ids], dtype=np.str_),
+        "valid_object_ids": visibility.object_ids.astype(np.int64),
+        "visible_px": visibility.visible_px.astype(np.float32),
+    }
+    write_arrays(folder / VISIBILITY_FILE, arrays)
 
 
 def read_visibility(folder: Path) -> Visibility:
