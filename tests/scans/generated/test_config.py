@@ -6,8 +6,8 @@ import numba
 import pytest
 
 from vantage.core.errors import ParameterError
+from vantage.geometry.compiled import compiled
 from vantage.scans.generated.cameras import color_camera, depth_camera
-from vantage.scans.generated.compiled import compiled
 from vantage.scans.generated.config import GeneratedConfig
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from vantage.scans.generated.compiled import compiled
+from vantage.geometry.compiled import compiled
 
 
 @compiled

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from vantage.scans.generated.compiled import compiled
+from vantage.geometry.compiled import compiled
 from vantage.scans.generated.texture import Material
 
 _WOOD = int(Material.WOOD)

@@ -1,4 +1,4 @@
-"""Numba's compiler behind a typed name. Modules that use it are imported only where pixels are made."""
+"""Numba's compiler behind a typed name. Modules that use it are imported only where they are needed."""
 
 from __future__ import annotations
 
