@@ -16,7 +16,7 @@ SCANNET = Pinhole(1296, 968, 1169.621094, 1167.105103, 646.295044, 489.927032)
 def by_loop(
     coord: np.ndarray, instance: np.ndarray, poses: list[np.ndarray], camera: Pinhole, shrink: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The published program, a point at a time, each object's points projected again; and the in-view shares."""
+    """The published program, a point at a time, each object's points projected again; and shares in view."""
     fx, fy, cx, cy = (value * shrink for value in (camera.fx, camera.fy, camera.cx, camera.cy))
     width, height = int(camera.width * shrink), int(camera.height * shrink)
 
@@ -131,7 +131,7 @@ def test_truncation_keeps_the_half_pixel_left_of_the_image_and_loses_the_rest_on
     assert score(left, [0, 1, 2, 3], camera) == [1.0, 0.0, 1.0, 0.0]
     above = [[0.0, (v - 5.0) / 10, 1.0] for v in (-0.9, -1.1, 9.9, 10.1)]
     assert score(above, [0, 1, 2, 3], camera) == [1.0, 0.0, 1.0, 0.0]
-    # Width 129.6 is truncated to 129: u in [129, 129.6) is lost; -0.5 lands on 0 and is hidden by what is there.
+    # Width 129.6 is truncated to 129: u in [129, 129.6) is lost; -0.5 lands on 0, hidden by what is there.
     wide = [[(u - SCANNET.cx * 0.1) / (SCANNET.fx * 0.1), 0.0, 1.0] for u in (128.9, 129.3)]
     assert score(wide, [0, 1], SCANNET, 0.1) == [1.0, 0.0]
     assert score([[-0.55, 0.0, 1.0], [-0.46, 0.0, 0.9]], [0, 1], camera) == [0.0, 1.0]
