@@ -1,7 +1,8 @@
 """The visible fraction of every object: what is in the picture and unoccluded, whatever its tilt or density.
 
-What hides a point is found in the measured depth image, and where that has a hole or there is none, in discs
-that close the surface between the scan's points.
+What hides a point is found in discs that close the surface between the scan's points, and in the measured
+depth image, where there is one: what it shows in front of the point hides it, and a disc that it sees through
+hides nothing. A hole says neither.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def visible_fractions(
     disc = surfels.of_point[mine]
     p, normal = coord[mine].astype(np.float64), surfels.normal[disc]
     off = np.abs(np.einsum("ij,ij->i", p - surfels.center[disc], normal))
-    slack = tolerances.off_surface_m + off + 2 * surfels.rough[disc] + SPACING_SHARE * surfels.radius[disc]
+    slack = tolerances.off_surface_m + off + surfels.rough[disc] + SPACING_SHARE * surfels.radius[disc]
     points = _Points(p, column[mine], normal, slack)
     counts = np.zeros((2, len(poses), len(object_ids)), dtype=np.int64)
 

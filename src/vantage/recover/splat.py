@@ -92,10 +92,10 @@ def count_seen(
 ) -> None:
     """Count each object's points in the picture, and those not hidden.
 
-    `view` is the picture's fx, fy, cx, cy, width, height; `limits` of z bound it, too. The depth in front of
-    a point is the measured one (`depth`, 0 for holes), which may be off by `per_m2` * z^2; without one it is
-    that of the discs (`buffer`, and `front_normal`, zero where there is none). `slack` (m) is across the
-    surface.
+    `view` is the picture's fx, fy, cx, cy, width, height; `limits` of z bound it, too. A point is hidden
+    by a disc in front of its surface (`buffer`, and `front_normal`, zero where there is none), unless the
+    measured depth is beyond the disc; and by a measured depth in front of it (`depth`, 0 for holes), which
+    may be off by `per_m2` * z^2. `slack` (m) is the tolerance across the surface, and tilt makes it longer.
     """
     q, n = np.empty(3), np.empty(3)
     for k in range(coord.shape[0]):
@@ -116,11 +116,14 @@ def count_seen(
             m = front_normal[bi, bj]
             if abs(normal[k, 0] * m[0] + normal[k, 1] * m[1] + normal[k, 2] * m[2]) < ALIKE:
                 tilt = 1.0
+        allowed = slack[k] / tilt
+        ahead = np.inf if bi < 0 else buffer[bi, bj]
+        hidden = bi >= 0 and _depth_at(q, n, bi, bj, buffer_pinhole) > ahead + allowed
         if di >= 0 and depth[di, dj] > 0:
-            behind = _depth_at(q, n, di, dj, depth_pinhole) - depth[di, dj] - per_m2 * q[2] ** 2
-        else:
-            behind = -1.0 if bi < 0 else _depth_at(q, n, bi, bj, buffer_pinhole) - buffer[bi, bj]
-        if behind <= slack[k] / tilt:
+            noise = per_m2 * q[2] ** 2
+            in_front = _depth_at(q, n, di, dj, depth_pinhole) > depth[di, dj] + allowed + noise
+            hidden = in_front or (hidden and ahead >= depth[di, dj] - slack[k] - noise)
+        if not hidden:
             seen[column[k]] += 1
 
 
