@@ -1,20 +1,23 @@
-"""Visibility scores: vectorised, against the published program's way, with identical results.
+"""Visibility scores: compiled, against the published program's way, with identical results.
 
 The published program (PoseAlign3D, `pose_recover`) projects with NumPy, but fills its depth buffer and counts
 its hits a point at a time in Python, and selects and projects each object's points again for each pose. It is
-timed on a few of the poses; ours on all of them, what it does once for a scan included.
+timed on a few of the poses; ours on all of them, what it does once for a scan included, compiling not.
 """
 
 from __future__ import annotations
 
+import os
 import time
+import tracemalloc
 
 import numpy as np
 
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import R_FLU_RDF, compose, from_yaw
 from vantage.records.objects import ScanPoints
-from vantage.recover.measured import ObjectPoints, PixelLabels, agreement_scores
+from vantage.recover.calibrated import Tolerances, visible_fractions
+from vantage.recover.pixel_labels import PixelLabels
 from vantage.recover.published import published_scores
 
 SCANNET = Pinhole(1296, 968, 1169.621094, 1167.105103, 646.295044, 489.927032)
@@ -67,12 +70,12 @@ def depth_of_shell(pose: np.ndarray) -> np.ndarray:
 
 
 def published_way(points: ScanPoints, poses: list[np.ndarray], shrink: float) -> np.ndarray:
-    """Scores as the published program computes them."""
+    """Scores as the published program computes them, with its two inversions of each pose."""
     fx, fy, cx, cy = (value * shrink for value in (SCANNET.fx, SCANNET.fy, SCANNET.cx, SCANNET.cy))
     width, height = int(SCANNET.width * shrink), int(SCANNET.height * shrink)
 
-    def projected(coord: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        p_cam = np.linalg.inv(pose) @ np.hstack([coord, np.ones((len(coord), 1))]).T
+    def projected(coord: np.ndarray, T_cam_world: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        p_cam = T_cam_world @ np.hstack([coord, np.ones((len(coord), 1))]).T
         x, y, z = p_cam[:3, p_cam[2] > 0]
         u, v = (fx * x / z + cx).astype(int), (fy * y / z + cy).astype(int)
         inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
@@ -82,58 +85,103 @@ def published_way(points: ScanPoints, poses: list[np.ndarray], shrink: float) ->
     scores = np.zeros((len(poses), len(ids)), dtype=np.float32)
     for i, pose in enumerate(poses):
         depth = np.full((height, width), np.inf)
-        for u, v, z in zip(*projected(points.coord, pose), strict=True):
+        for u, v, z in zip(*projected(points.coord, np.linalg.inv(pose)), strict=True):
             if z < depth[v, u]:
                 depth[v, u] = z
+        T_cam_world = np.linalg.inv(pose)
         for j, object_id in enumerate(ids):
             coord = points.coord[np.isin(points.instance, object_id)]
             hits = 0
-            for u, v, z in zip(*projected(coord, pose), strict=True):
+            for u, v, z in zip(*projected(coord, T_cam_world), strict=True):
                 if z <= depth[v, u] + 1e-3:
                     hits += 1
             scores[i, j] = hits / len(coord)
     return scores
 
 
-def main() -> None:
-    """Print milliseconds for each pose and the ratio, then what the depth mode takes on a demo-sized scan."""
-    for n, objects, count in ((30_000, 20, 8), (150_000, 40, 4)):
-        points, poses = make_points(n, objects), make_poses(100)
-        start = time.perf_counter()
-        slow = published_way(points, poses[:count], 0.1)
-        middle = time.perf_counter()
-        _, fast = published_scores(points.coord, points.instance, poses, [SCANNET] * len(poses), 0.1)
-        fast_ms = 1e3 * (time.perf_counter() - middle) / len(poses)
-        slow_ms = 1e3 * (middle - start) / count
-        np.testing.assert_array_equal(fast[:count], slow)
-        print(
-            f"recover, reference mode, {n} points, {objects} objects: {fast_ms:.1f} ms a pose, "
-            f"published way {slow_ms:.1f} ms, {slow_ms / fast_ms:.1f} times as fast, scores identical"
-        )
-    depth_mode()
-
-
-def depth_mode() -> None:
-    """What the default mode takes on a scan of the demo's size, beside the published way on the same scan."""
-    points, poses, ids = make_points(30_000, 20), make_poses(24), np.arange(20)
-    depths = [depth_of_shell(pose) for pose in poses]
+def reference(points: ScanPoints, poses: list[np.ndarray], threads: int) -> tuple[float, np.ndarray]:
+    """Milliseconds for each pose, the best of three, and the scores."""
     times = []
-    for _ in range(3):  # the first round loads SciPy
+    for _ in range(3):
         start = time.perf_counter()
-        labels, mine = PixelLabels(points, ids, 4, 0.08), ObjectPoints.of(points, ids)
-        for pose, depth in zip(poses, depths, strict=True):
-            labels.count(depth, pose, DEPTH, COLOR)
-            agreement_scores(mine, depth, DEPTH, pose, 0.04, 0.01)
+        found = published_scores(
+            points.coord, points.instance, poses, [SCANNET] * len(poses), 0.1, threads=threads
+        )
         times.append(time.perf_counter() - start)
-    start = time.perf_counter()
-    published_way(points, poses[:6], 0.1)
-    slow_ms = 1e3 * (time.perf_counter() - start) * len(poses) / 6
-    fast_ms = 1e3 * float(np.median(times[1:]))
+    return 1e3 * min(times) / len(poses), found.score
+
+
+def main() -> None:
+    """Print the ratio to the published way, linearity, memory, and what the other parts take."""
+    reference(make_points(1000, 5), make_poses(2), 1)  # compiles
+    for n, objects, count in ((30_000, 20, 6), (150_000, 40, 4)):
+        points, poses = make_points(n, objects), make_poses(100)
+        for threads in (1, 2):
+            start = time.perf_counter()
+            slow = published_way(points, poses[:count], 0.1)
+            slow_ms = 1e3 * (time.perf_counter() - start) / count
+            fast_ms, fast = reference(points, poses, threads)
+            np.testing.assert_array_equal(fast[:count], slow)
+            ratio = slow_ms / fast_ms
+            print(
+                f"reference mode, {n} points, {objects} objects, {threads} thread(s): {fast_ms:.2f} ms a pose,"
+                f" published way {slow_ms:.1f} ms, {ratio:.0f} times as fast, scores identical"
+            )
+    assert ratio >= 25, "the published way must take at least 25 times as long"
+    linearity()
+    memory()
+    calibrated()
+
+
+def linearity() -> None:
+    """The time of a pose follows the points in view: doubled points, and the same in rooms not in view."""
+    poses = make_poses(40)
+    times = [reference(make_points(n, 40), poses, 1)[0] for n in (150_000, 300_000, 600_000)]
+    shown = ", ".join(f"{ms:.2f}" for ms in times)
+    print(f"reference mode, 150, 300, 600 thousand points: {shown} ms a pose")
+    assert times[2] < 8 * times[0], "four times the points must not take more than about four times as long"
+    points = make_points(150_000, 40)
+    rooms = [points.coord + np.float32([20 * k, 0, 0]) for k in range(4)]
+    many = ScanPoints.plain(np.concatenate(rooms), np.tile(points.instance, 4))
+    alone = [pose for pose in make_poses(1500) if pose[0, 2] < -0.5]  # facing away from the other rooms
+    one, four = reference(points, alone, 1)[0], reference(many, alone, 1)[0]
     print(
-        f"recover, depth mode, 30000 points, 24 poses: scores and visible pixels {fast_ms:.0f} ms, "
-        f"published way (scores alone) {slow_ms:.0f} ms, {slow_ms / fast_ms:.1f} times as fast"
+        f"reference mode, three more such rooms behind the camera: {one:.2f} ms a pose, with them {four:.2f}"
     )
 
 
+def memory() -> None:
+    """The most memory held at a time does not grow with the poses."""
+    points, peaks = make_points(150_000, 40), []
+    for count in (10, 100):
+        tracemalloc.start()
+        published_scores(points.coord, points.instance, make_poses(count), [SCANNET] * count, 0.1)
+        peaks.append(tracemalloc.get_traced_memory()[1] / 2**20)
+        tracemalloc.stop()
+    print(f"reference mode, memory at the most: 10 poses {peaks[0]:.1f} MiB, 100 poses {peaks[1]:.1f} MiB")
+    assert peaks[1] < peaks[0] + 1
+
+
+def calibrated() -> None:
+    """What the default mode takes on a scan of the demo's size and of ScanNet's."""
+    for n, objects, count in ((30_000, 20, 24), (150_000, 40, 24)):
+        points, poses, ids = make_points(n, objects), make_poses(count), np.arange(objects)
+        depths = [(depth_of_shell(pose), DEPTH) for pose in poses]
+        args = (points.coord, points.instance, ids, poses, [COLOR] * count, 0.1, Tolerances())
+        visible_fractions(*args, depth_of=depths.__getitem__)  # compiles
+        start = time.perf_counter()
+        visible_fractions(*args, depth_of=depths.__getitem__)
+        middle = time.perf_counter()
+        labels = PixelLabels(points, ids, 4, 0.08)
+        for pose, (depth, camera) in zip(poses, depths, strict=True):
+            labels.count(depth, pose, camera, COLOR)
+        ms = [1e3 * t / count for t in (middle - start, time.perf_counter() - middle)]
+        print(
+            f"calibrated mode, {n} points, {count} poses: {ms[0]:.1f} ms a pose, preparing the scan included;"
+            f" visible pixels {ms[1]:.1f} ms a pose"
+        )
+
+
 if __name__ == "__main__":
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     main()

@@ -91,7 +91,7 @@ def write_scan_folders(folder: Path, scan_id: str, scene: Scene, frames: int = 1
     pixels = np.where(np.array(inside), 40.0, 3.0).astype(np.float32).reshape(len(poses), -1)
     ids = np.array([o.object_id for o in scene.objects], dtype=np.int64)
     frame_ids = np.array([row.frame_id for row in rows], dtype=np.int64)
-    write_visibility(recover, Visibility(frame_ids, ids, pixels / 100, pixels))
+    write_visibility(recover, Visibility(frame_ids, ids, pixels / 100, pixels / 100, pixels))
     return {"extract": extract, "recover": recover}
 
 

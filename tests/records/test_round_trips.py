@@ -86,7 +86,7 @@ def write_all(folder: Path) -> dict[str, object]:
         ),
         "views": patches.ViewSet([3, 0], [10, 4], 14, 0.1),
         "visibility": visibility.Visibility(
-            np.array([0, 3]), np.array([0, 5]), np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)
+            np.array([0, 3]), np.array([0, 5]), *(np.eye(2, dtype=np.float32) * k for k in (0.5, 1, 2))
         ),
         "questions": [a_question(1), a_question(2)],
         "predictions": [predictions.Prediction("q", "s", "r", "f", "", "is there?", "yes", "no")],

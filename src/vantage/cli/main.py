@@ -90,6 +90,23 @@ def ask(
     _command("ask").ask(model, question, scan, frame, pose, workspace)
 
 
+@app.command()
+def recover(
+    points: Annotated[Path, typer.Option(help="An .npz file with coord (N,3), metres, and instance (N,).")],
+    poses: Annotated[Path, typer.Option(help="A folder of 0.txt, 1.txt, ...: camera to world, 4x4.")],
+    intrinsics: Annotated[str, typer.Option(metavar="FX,FY,CX,CY", help="Of the full image, in pixels.")],
+    size: Annotated[str, typer.Option(metavar="WxH", help="Of the full image.")],
+    out: Annotated[Path, typer.Option(help="The .npz file to write, with PoseRecover's published keys.")],
+    shrink: Annotated[float, typer.Option(help="The depth buffer is so many times the image.")] = 0.1,
+    stride: Annotated[int, typer.Option(min=1, help="Every so many poses; lost ones do not count.")] = 25,
+    mode: Annotated[
+        str, typer.Option(help="reference: the published scores; calibrated: the visible fraction.")
+    ] = "reference",
+) -> None:
+    """Score which pose sees how much of which object."""
+    _command("recover").recover(points, poses, intrinsics, size, shrink, stride, mode, out)
+
+
 @app.command(hidden=True)
 def scores(workspace: WorkspaceOption = None) -> None:
     """Print the last evaluation: every arm with intervals, and the controls."""

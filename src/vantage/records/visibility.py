@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from vantage.core.errors import ContractError
-from vantage.records.arrays import write_arrays
+from vantage.records.intersections import Intersections, read_intersections, write_intersections
 
 VISIBILITY_FILE = "visibility.npz"
 
@@ -22,24 +22,29 @@ class Visibility:
         frame_ids: the scored frames, ascending; stored as `pose_files` ("25.txt").
         object_ids: the objects; stored as `valid_object_ids`.
         scores: share of an object's points that the pose sees; stored as `cam_object_intersections`.
+        in_view: share of an object's points in the picture, hidden ones included.
         visible_px: pixels of the object in the view, in units of a 64 x 64 image of the colour camera.
     """
 
     frame_ids: Int64[np.ndarray, "p"]
     object_ids: Int64[np.ndarray, "o"]
     scores: Float32[np.ndarray, "p o"]
+    in_view: Float32[np.ndarray, "p o"]
     visible_px: Float32[np.ndarray, "p o"]
+
+    def intersections(self) -> Intersections:
+        """The same as the published file has it."""
+        names = tuple(f"{frame}.txt" for frame in self.frame_ids)
+        extras = {name: getattr(self, name).astype(np.float32) for name in _EXTRAS}
+        return Intersections(names, self.object_ids, self.scores, extras)
+
+
+_EXTRAS = ("in_view", "visible_px")
 
 
 def write_visibility(folder: Path, visibility: Visibility) -> None:
     """Write `visibility.npz` with the published keys, readable without pickle."""
-    arrays = {
-        "cam_object_intersections": visibility.scores.astype(np.float32),
-        "pose_files": np.array([f"{frame}.txt" for frame in visibility.frame_ids], dtype=np.str_),
-        "valid_object_ids": visibility.object_ids.astype(np.int64),
-        "visible_px": visibility.visible_px.astype(np.float32),
-    }
-    write_arrays(folder / VISIBILITY_FILE, arrays)
+    write_intersections(folder / VISIBILITY_FILE, visibility.intersections())
 
 
 def read_visibility(folder: Path) -> Visibility:
@@ -47,18 +52,12 @@ def read_visibility(folder: Path) -> Visibility:
     path = folder / VISIBILITY_FILE
     if not path.is_file():
         raise ContractError("a scan's visibility is missing", where=path, hint="run recover again")
-    with np.load(path, allow_pickle=False) as data:
-        visibility = Visibility(
-            frame_ids=np.array(
-                [int(str(name).removesuffix(".txt")) for name in data["pose_files"]], dtype=np.int64
-            ),
-            object_ids=data["valid_object_ids"].astype(np.int64),
-            scores=data["cam_object_intersections"],
-            visible_px=data["visible_px"],
-        )
-    shape = (len(visibility.frame_ids), len(visibility.object_ids))
-    if visibility.scores.shape != shape or visibility.visible_px.shape != shape:
-        raise ContractError(
-            "visibility arrays do not fit", where=path, expected=shape, found=visibility.scores.shape
-        )
-    return visibility
+    found = read_intersections(path)
+    extras = {name: found.extras.get(name, np.zeros(0, dtype=np.float32)) for name in _EXTRAS}
+    for name, array in extras.items():
+        if array.shape != found.scores.shape:
+            expected = f"{name} of shape {found.scores.shape}"
+            raise ContractError(
+                "visibility arrays do not fit", where=path, expected=expected, found=array.shape
+            )
+    return Visibility(found.frame_ids(), found.object_ids, found.scores, **extras)

@@ -1,42 +1,26 @@
-"""PoseRecover's published visibility scores (PoseAlign3D, `pose_recover`), vectorised.
+"""PoseRecover's published visibility scores (PoseAlign3D, `pose_recover`), fast.
 
 The published program loops over points in Python and always uses one colour camera, where this takes that of
-each pose; its arithmetic is kept to
-the letter: intrinsics times `shrink`, truncation toward zero (so u in (-1, 0) lands on column 0), a buffer of
-all points of the scan, an inclusive tolerance of 1 mm, and all points of an object as the divisor. The score
-depends on point density and tilt: it compares poses of one object, never objects; it is no visible fraction.
+each pose; its arithmetic is kept to the letter: intrinsics times `shrink`, truncation toward zero (so u in
+(-1, 0) lands on column 0), a buffer of all points of the scan, an inclusive tolerance of 1 mm, and all points
+of an object as the divisor. The score depends on point density and tilt: it compares poses of one object,
+never objects; it is no visible fraction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
 from vantage.geometry.camera import Pinhole
-from vantage.geometry.zbuffer import z_buffer
+from vantage.recover.cells import Cells
+from vantage.recover.scores import Scores
+from vantage.recover.shrunk import ShrunkCamera
+from vantage.recover.threads import for_each_pose
 
 TOLERANCE_M = 1e-3
-
-
-@dataclass(frozen=True)
-class ShrunkCamera:
-    """A camera as PoseRecover shrinks it: all four intrinsics times a factor, sizes truncated."""
-
-    width: int
-    height: int
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-
-    @classmethod
-    def of(cls, camera: Pinhole, shrink: float) -> ShrunkCamera:
-        """Corner convention (c' = c s), unlike `Pinhole.resized`, as published."""
-        size = (int(camera.width * shrink), int(camera.height * shrink))
-        return cls(*size, camera.fx * shrink, camera.fy * shrink, camera.cx * shrink, camera.cy * shrink)
 
 
 def published_scores(
@@ -45,42 +29,63 @@ def published_scores(
     poses: Sequence[Float64[np.ndarray, "4 4"]],
     cameras: Sequence[Pinhole],
     shrink: float,
-) -> tuple[Int64[np.ndarray, "ids"], Float32[np.ndarray, "p ids"]]:
-    """Sorted ids of `instance` (with -1, if present) and the share of each one's points that each pose sees.
+    *,
+    threads: int = 1,
+    device: str | None = None,
+) -> Scores:
+    """For every pose, the share of each object's points that it sees.
 
-    `poses` map camera to the world of `coord` (metres); `cameras` has the colour camera of each.
-    Computed in float64, returned in float32.
+    The ids are those of `instance`, sorted, with -1 if present. `poses` map camera to the world of `coord`
+    (metres, finite); `cameras` has the colour camera of each. Computed in float64, returned in float32; the
+    same on any number of threads, and with PyTorch on `device` ("cuda", "cpu"). Memory does not
+    grow with the number of poses.
     """
-    ids = np.unique(instance)
-    column = np.searchsorted(ids, instance)
-    axes = np.ascontiguousarray(coord.T, dtype=np.float64)
+    ids, column = np.unique(instance, return_inverse=True)
     totals = np.bincount(column, minlength=len(ids))
-    scores = np.zeros((len(poses), len(ids)), dtype=np.float32)
-    for row, (T_world_cam, camera) in enumerate(zip(poses, cameras, strict=True)):
-        seen = _seen(axes, np.linalg.inv(T_world_cam), ShrunkCamera.of(camera, shrink))
-        scores[row] = np.bincount(column[seen], minlength=len(ids)) / np.maximum(totals, 1)
-    return ids.astype(np.int64), scores
+    inverses = [np.linalg.inv(T_world_cam) for T_world_cam in poses]
+    shrunk = [ShrunkCamera.of(camera, shrink) for camera in cameras]
+    if len(shrunk) != len(inverses):
+        raise ValueError(f"{len(inverses)} poses and {len(shrunk)} cameras")
+    if device is None:
+        counts = _counts(Cells.of(coord, column), len(ids), inverses, shrunk, threads)
+    else:
+        from vantage.recover.with_torch import counts_on
+
+        counts = counts_on(device, coord, column, len(ids), inverses, shrunk, TOLERANCE_M)
+    hits, in_view = counts
+    divisor = np.maximum(totals, 1)
+    return Scores(ids.astype(np.int64), *((each / divisor).astype(np.float32) for each in (hits, in_view)))
 
 
-def _seen(
-    axes: Float64[np.ndarray, "3 n"], T_cam_world: Float64[np.ndarray, "4 4"], camera: ShrunkCamera
-) -> Int64[np.ndarray, "hits"]:
-    """Indices of the points within the tolerance of the nearest point on their pixel."""
-    z = _row(T_cam_world[2], axes)
-    front = np.flatnonzero(z > 0)
-    z, near = z[front], axes[:, front]
-    u = camera.fx * _row(T_cam_world[0], near) / z + camera.cx
-    v = camera.fy * _row(T_cam_world[1], near) / z + camera.cy
-    # Truncation puts (-1, 0) on 0. The comparison comes first: casting a huge value is platform dependent.
-    inside = (u > -1) & (u < camera.width) & (v > -1) & (v < camera.height)
-    pixel = v[inside].astype(np.int64) * camera.width + u[inside].astype(np.int64)
-    z = z[inside]
-    buffer = z_buffer(pixel, z, camera.width * camera.height)
-    hits: np.ndarray = front[inside][z <= buffer[pixel] + TOLERANCE_M]
-    return hits
+def _counts(
+    cells: Cells,
+    n_ids: int,
+    inverses: Sequence[Float64[np.ndarray, "4 4"]],
+    cameras: Sequence[ShrunkCamera],
+    threads: int,
+) -> tuple[Int64[np.ndarray, "p ids"], Int64[np.ndarray, "p ids"]]:
+    """Hits and points in view of each object from each pose."""
+    from vantage.recover import kernels
 
+    hits, in_view = (np.zeros((len(inverses), n_ids), dtype=np.int64) for _ in range(2))
+    pixels = max((camera.width * camera.height for camera in cameras), default=0)
 
-def _row(row: Float64[np.ndarray, "4"], axes: Float64[np.ndarray, "3 n"]) -> Float64[np.ndarray, "n"]:
-    # One row of the product: as fast as BLAS here, and never slowed by its threads when cores are busy.
-    product: np.ndarray = row[0] * axes[0] + row[1] * axes[1] + row[2] * axes[2] + row[3]
-    return product
+    def worker() -> Callable[[int], None]:
+        chosen = np.empty(len(cells.spheres), dtype=np.int64)
+        buffer = np.empty(pixels)
+        found, found_z = np.empty((len(cells.coord), 2), dtype=np.int32), np.empty(len(cells.coord))
+
+        def score(row: int) -> None:
+            T, camera = inverses[row], cameras[row]
+            size, pinhole = np.array([camera.width, camera.height]), camera.intrinsics()
+            scale = float(np.linalg.norm(T[:3, :3], 2))
+            n = kernels.cells_in_view(cells.spheres, T, scale, pinhole, size, chosen)
+            kernels.score_pose(
+                cells.coord, cells.column, cells.starts, chosen[:n], T, pinhole, size, TOLERANCE_M,
+                buffer, found, found_z, in_view[row], hits[row],
+            )  # fmt: skip
+
+        return score
+
+    for_each_pose(len(inverses), threads, worker)
+    return hits, in_view

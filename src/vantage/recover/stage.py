@@ -2,78 +2,124 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float32, Int64
 
 from vantage.core.errors import ScanError
 from vantage.core.tasks import Facts, Task
 from vantage.records.frames import Frame, kept_frames
-from vantage.records.objects import ScanPoints, read_objects, read_points
+from vantage.records.objects import ScanPoints, SceneObject, read_objects, read_points
 from vantage.records.scan import ScanMeta, read_scan
 from vantage.records.visibility import Visibility, write_visibility
+from vantage.recover.calibrated import Depth, Tolerances, visible_fractions
 from vantage.recover.config import RecoverConfig
-from vantage.recover.measured import ObjectPoints, PixelLabels, agreement_scores
+from vantage.recover.device import gpu_for
+from vantage.recover.pixel_labels import PixelLabels
 from vantage.recover.published import published_scores
+from vantage.recover.scores import Scores
+from vantage.recover.without_points import box_scores, point_scores
 from vantage.scans.pixels import read_depth
 
 
 def recover(task: Task, config: RecoverConfig) -> Facts:
     """Write `visibility.npz` for one scan; without objects its matrices have no column.
 
-    Raises ScanError if no frame was kept, or objects are listed but no vertex belongs to one.
+    Raises ScanError if no frame was kept, a point is not finite, or objects are listed but, in a mode that
+    needs points, no vertex belongs to one.
     """
     folder = task.inputs["extract"]
     meta, frames = read_scan(folder), kept_frames(folder)[:: config.stride]
     if not frames:
         raise ScanError("no frame of the scan was kept", where=meta.scan_id, expected="at least one frame")
-    object_ids = np.array([item.object_id for item in read_objects(folder)], dtype=np.int64)
-    empty = np.zeros((len(frames), 0), dtype=np.float32)
-    scores, visible = empty, empty
-    if len(object_ids):
-        points = read_points(folder)
-        if not np.isin(points.instance, object_ids).any():
+    objects = read_objects(folder)
+    nothing = np.zeros((len(frames), 0), dtype=np.float32)
+    found, visible = Scores(np.zeros(0, dtype=np.int64), nothing, nothing), nothing
+    without: list[int] = []
+    if objects:
+        scan = _Scan(task, config, meta, frames, objects, read_points(folder))
+        without = scan.without_points()
+        found = scan.scores()
+        visible = scan.pixels(found.object_ids)
+    ids = np.array([frame.frame_id for frame in frames], dtype=np.int64)
+    write_visibility(task.out, Visibility(ids, found.object_ids, found.score, found.in_view, visible))
+    facts = {
+        "poses": len(frames),
+        "objects": len(found.object_ids),
+        "seen_share": float((found.score > 0).mean()) if found.score.size else 0.0,
+        "objects_without_points": len(without),
+    }
+    return facts | ({"without_points": " ".join(map(str, without))} if without else {})
+
+
+@dataclass(frozen=True)
+class _Scan:
+    task: Task
+    config: RecoverConfig
+    meta: ScanMeta
+    frames: Sequence[Frame]
+    objects: Sequence[SceneObject]
+    points: ScanPoints
+
+    def without_points(self) -> list[int]:
+        """Ids that the annotation lists and no vertex has, told to whoever watches."""
+        bad = int((~np.isfinite(self.points.coord).all(axis=1)).sum())
+        if bad:
+            raise ScanError(f"{bad} vertices are not finite", where=self.meta.scan_id, expected="metres")
+        listed = [item.object_id for item in self.objects]
+        lacking: list[int] = np.setdiff1d(listed, self.points.instance).tolist()
+        if len(lacking) == len(listed) and self.config.mode in ("calibrated", "reference"):
             raise ScanError(
                 "the scan lists objects, but none of its vertices belongs to one",
-                where=meta.scan_id,
-                expected=f"instance ids among {object_ids.tolist()}",
-                found=f"instance ids {np.unique(points.instance).tolist()}",
+                where=self.meta.scan_id,
+                expected=f"instance ids among {listed}",
+                found=f"instance ids {np.unique(self.points.instance).tolist()}",
+                hint="modes box and point need no vertices",
             )
-        object_ids, scores, visible = _scored(task, config, meta, frames, points, object_ids)
-    ids = np.array([frame.frame_id for frame in frames], dtype=np.int64)
-    write_visibility(task.out, Visibility(ids, object_ids, scores, visible))
-    return {
-        "poses": len(frames),
-        "objects": len(object_ids),
-        "seen_share": float((scores > 0).mean()) if scores.size else 0.0,
-    }
+        if lacking:
+            text = ", ".join(map(str, lacking))
+            self.task.progress.say(f"{self.meta.scan_id}: no vertex belongs to object {text}; it scores 0")
+        return lacking
 
+    def scores(self) -> Scores:
+        """Scores by the mode; in `reference` the published columns, every id of the mesh, -1 included."""
+        config, coord, instance = self.config, self.points.coord, self.points.instance
+        poses, cameras = [f.T_raw_cam for f in self.frames], [self.meta.color_of(f) for f in self.frames]
+        if config.mode == "reference":
+            device = gpu_for(len(coord) * len(poses))
+            return published_scores(coord, instance, poses, cameras, config.shrink, device=device)
+        ids = np.array([item.object_id for item in self.objects], dtype=np.int64)
+        if config.mode == "calibrated":
+            limits = Tolerances(config.near_m, config.far_m, config.tolerance_m, config.tolerance_per_m2)
+            measured = self._depth
+            return visible_fractions(
+                coord, instance, ids, poses, cameras, config.shrink, limits, depth_of=measured
+            )
+        poses = [self.meta.T_aligned_raw @ pose for pose in poses]  # boxes are in the aligned world
+        names, limits_m = ("center", "size", "rotation"), (config.near_m, config.far_m)
+        center, size, rotation = (np.array([getattr(o, name) for o in self.objects]) for name in names)
+        view = (poses, cameras, *limits_m)
+        shares = box_scores(center, size, rotation, *view, config.box_samples, self.task.seed)
+        if config.mode == "box":
+            return Scores(ids, shares, shares)
+        return Scores(ids, point_scores(center, *view), shares)
 
-def _scored(
-    task: Task,
-    config: RecoverConfig,
-    meta: ScanMeta,
-    frames: list[Frame],
-    points: ScanPoints,
-    object_ids: Int64[np.ndarray, "listed"],
-) -> tuple[Int64[np.ndarray, "ids"], Float32[np.ndarray, "p ids"], Float32[np.ndarray, "p ids"]]:
-    """Ids, scores and visible pixels; in reference mode the published columns, every id of the mesh."""
-    if config.mode == "reference":
-        poses, cameras = [f.T_raw_cam for f in frames], [meta.color_of(f) for f in frames]
-        object_ids, scores = published_scores(points.coord, points.instance, poses, cameras, config.shrink)
-    else:
-        scores = np.zeros((len(frames), len(object_ids)), dtype=np.float32)
-    labels = PixelLabels(points, object_ids, config.pixel_stride, config.label_radius_m)
-    visible = np.zeros_like(scores)
-    objects = ObjectPoints.of(points, object_ids)
-    for row, frame in enumerate(frames):
-        task.progress.step(row, len(frames), f"frame {frame.frame_id}")
-        depth = read_depth(task.inputs["download"], meta, frame)
+    def pixels(self, object_ids: Int64[np.ndarray, "ids"]) -> Float32[np.ndarray, "p ids"]:
+        """Visible pixels of each object in each frame."""
+        labels = PixelLabels(self.points, object_ids, self.config.pixel_stride, self.config.label_radius_m)
+        visible = np.zeros((len(self.frames), len(object_ids)), dtype=np.float32)
+        for row, frame in enumerate(self.frames):
+            self.task.progress.step(row, len(self.frames), f"frame {frame.frame_id}")
+            depth, camera = self._depth(row)
+            visible[row] = labels.count(depth, frame.T_raw_cam, camera, self.meta.color_of(frame))
+        self.task.progress.step(len(self.frames), len(self.frames), "objects scored")
+        return visible
+
+    def _depth(self, row: int) -> Depth:
+        """The depth image of a frame; what is outside the limits is a hole."""
+        frame, config = self.frames[row], self.config
+        depth = read_depth(self.task.inputs["download"], self.meta, frame)
         depth = np.where((depth >= config.near_m) & (depth <= config.far_m), depth, np.float32(0))
-        camera = meta.depth_of(frame)
-        visible[row] = labels.count(depth, frame.T_raw_cam, camera, meta.color_of(frame))
-        if config.mode == "depth":
-            scores[row] = agreement_scores(
-                objects, depth, camera, frame.T_raw_cam, config.tolerance_m, config.tolerance_per_m
-            )
-    task.progress.step(len(frames), len(frames), "objects scored")
-    return object_ids, scores, visible
+        return depth, self.meta.depth_of(frame)

@@ -1,4 +1,4 @@
-"""Visibility of objects against the depth that was measured from a pose."""
+"""How many pixels of a picture an object fills, from the measured depth image and the mesh's vertices."""
 
 from __future__ import annotations
 
@@ -7,70 +7,15 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from vantage.geometry.camera import Pinhole
-from vantage.geometry.transforms import apply, invert
+from vantage.geometry.transforms import apply
 from vantage.records.objects import ScanPoints
+from vantage.recover.scores import column_of
 
 #: `visible_px` counts pixels of the colour image resized to this edge.
 MODEL_EDGE = 64
-
-
-def column_of(
-    instance: Int32[np.ndarray, "n"], object_ids: Int64[np.ndarray, "ids"]
-) -> Int64[np.ndarray, "n"]:
-    """Column of each point's object in the sorted `object_ids`; -1 for a point of none of them."""
-    if len(object_ids) == 0:
-        return np.full(len(instance), -1)
-    place = np.minimum(np.searchsorted(object_ids, instance), len(object_ids) - 1)
-    return np.where(object_ids[place] == instance, place, -1)
-
-
-@dataclass(frozen=True)
-class ObjectPoints:
-    """The vertices that belong to some object.
-
-    Attributes:
-        coord: metres, in the world of the poses.
-        column: the object of each vertex, an index into the object ids.
-        totals: vertices of each object.
-    """
-
-    coord: Float32[np.ndarray, "n 3"]
-    column: Int64[np.ndarray, "n"]
-    totals: Int64[np.ndarray, "ids"]
-
-    @classmethod
-    def of(cls, points: ScanPoints, object_ids: Int64[np.ndarray, "ids"]) -> ObjectPoints:
-        """Vertices of the objects in the sorted `object_ids`."""
-        column = column_of(points.instance, object_ids)
-        mine = column >= 0
-        return cls(points.coord[mine], column[mine], np.bincount(column[mine], minlength=len(object_ids)))
-
-
-def agreement_scores(
-    objects: ObjectPoints,
-    depth: Float32[np.ndarray, "h w"],
-    camera: Pinhole,
-    T_world_cam: Float64[np.ndarray, "4 4"],
-    tolerance_m: float,
-    tolerance_per_m: float,
-) -> Float32[np.ndarray, "ids"]:
-    """Share of each object's points that agree with the depth image (m, 0 = hole) taken from a pose.
-
-    A point agrees if its depth z differs from that of the pixel it falls on by less than
-    tolerance_m + tolerance_per_m * z. The divisor is all points of the object: one that falls on a hole, or
-    outside the image, is not seen.
-    """
-    uv, z = camera.project(apply(invert(T_world_cam), objects.coord))
-    inside = np.flatnonzero(camera.inside(uv))
-    pixel = np.clip(np.rint(uv[inside]).astype(np.int64), 0, (camera.width - 1, camera.height - 1))
-    found, z = depth[pixel[:, 1], pixel[:, 0]], z[inside]
-    agree = (found > 0) & (np.abs(z - found) < tolerance_m + tolerance_per_m * z)
-    hits = np.bincount(objects.column[inside[agree]], minlength=len(objects.totals))
-    scores: np.ndarray = (hits / np.maximum(objects.totals, 1)).astype(np.float32)
-    return scores
 
 
 class PixelLabels:

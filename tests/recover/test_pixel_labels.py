@@ -3,9 +3,9 @@ import pytest
 
 from box_room import COLOR, DEPTH, BoxRoom, look_around, make_room, render, sensed
 from vantage.geometry.camera import Pinhole
-from vantage.geometry.transforms import apply, invert
 from vantage.records.objects import ScanPoints
-from vantage.recover.measured import MODEL_EDGE, ObjectPoints, PixelLabels, agreement_scores, column_of
+from vantage.recover.pixel_labels import MODEL_EDGE, PixelLabels
+from vantage.recover.scores import column_of
 
 POSES = look_around(1, 8)
 IDS = np.arange(12)
@@ -52,42 +52,6 @@ def test_scattered_holes_change_little_and_a_hidden_object_counts_nothing(room: 
     assert labels.count(scattered, POSES[0], DEPTH, COLOR)[largest] == pytest.approx(whole[largest], rel=0.05)
     hidden = np.where(ids == largest, 0, depth).astype(np.float32)
     assert labels.count(hidden, POSES[0], DEPTH, COLOR)[largest] < 0.1 * whole[largest]
-
-
-def test_agreement_against_rays_from_every_vertex(room: BoxRoom) -> None:
-    o3d = pytest.importorskip("open3d")
-    scene = o3d.t.geometry.RaycastingScene()
-    scene.add_triangles(
-        o3d.core.Tensor(room.vertices.astype(np.float32)), o3d.core.Tensor(room.triangles.astype(np.uint32))
-    )
-    objects = ObjectPoints.of(scan_points(room), IDS)
-    for pose, (depth, _) in zip(POSES, render(room, DEPTH, POSES), strict=True):
-        rays = objects.coord - pose[:3, 3]
-        hit = scene.cast_rays(
-            o3d.core.Tensor(
-                np.concatenate([np.broadcast_to(pose[:3, 3], rays.shape), rays], 1, dtype=np.float32)
-            )
-        )["t_hit"].numpy()
-        inside = DEPTH.inside(DEPTH.project(apply(invert(pose), objects.coord))[0])
-        truth = np.bincount(objects.column[inside & (hit > 0.995)], minlength=12) / objects.totals
-        found = agreement_scores(objects, depth, DEPTH, pose, 0.04, 0.01)
-        np.testing.assert_allclose(found, truth, atol=0.08)
-
-
-def flat(z: list[float]) -> ObjectPoints:
-    """Points on the optical axis, an object each."""
-    coord = np.array([[0.0, 0.0, value] for value in z], dtype=np.float32)
-    return ObjectPoints(coord, np.arange(len(z)), np.ones(len(z), dtype=np.int64))
-
-
-def test_the_tolerance_grows_with_depth_and_holes_see_nothing() -> None:
-    camera = Pinhole(5, 5, 5.0, 5.0, 2.0, 2.0)
-    near = np.full((5, 5), 1.0, dtype=np.float32)
-    points = [1.0, 1.04, 0.96, 1.06, 0.94, -1.0]
-    assert agreement_scores(flat(points), near, camera, np.eye(4), 0.04, 0.01).tolist() == [1, 1, 1, 0, 0, 0]
-    far = np.full((5, 5), 4.0, dtype=np.float32)
-    assert agreement_scores(flat([4.06, 4.1]), far, camera, np.eye(4), 0.04, 0.01).tolist() == [1, 0]
-    assert agreement_scores(flat([0.01]), near * 0, camera, np.eye(4), 0.04, 0.01).tolist() == [0]
 
 
 def test_only_pixels_of_the_colour_image_count() -> None:
