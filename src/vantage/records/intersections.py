@@ -17,8 +17,8 @@ from vantage.records.arrays import write_arrays
 
 KEYS = ("cam_object_intersections", "pose_files", "valid_object_ids")
 _CONVERT = (
-    "where you trust the file, convert it once: numpy.load with pickles allowed, pose_files to an array of str, "
-    "numpy.savez; docs/recover.md has the lines"
+    "where you trust the file, convert it once: numpy.load with pickles allowed, pose_files to an array of "
+    "str, numpy.savez; docs/recover.md has the lines"
 )
 
 
