@@ -124,8 +124,8 @@ def main() -> None:
             np.testing.assert_array_equal(fast[:count], slow)
             ratio = slow_ms / fast_ms
             print(
-                f"reference mode, {n} points, {objects} objects, {threads} thread(s): {fast_ms:.2f} ms a pose,"
-                f" published way {slow_ms:.1f} ms, {ratio:.0f} times as fast, scores identical"
+                f"reference mode, {n} points, {objects} objects, {threads} thread(s): {fast_ms:.2f} ms, "
+                f"published way {slow_ms:.1f} ms a pose, {ratio:.0f} times as fast, scores identical"
             )
     assert ratio >= 25, "the published way must take at least 25 times as long"
     linearity()

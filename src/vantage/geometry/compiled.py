@@ -6,7 +6,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba
+from vantage.core.errors import ResourceError
+
+try:
+    import numba
+except ImportError as error:
+    hint = "install the extra that brings it: pip install 'vantage[scans]'"
+    raise ResourceError("numba is missing", expected="numba, which compiles hot loops", hint=hint) from error
 
 F = TypeVar("F", bound=Callable[..., Any])
 

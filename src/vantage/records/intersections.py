@@ -17,8 +17,8 @@ from vantage.records.arrays import write_arrays
 
 KEYS = ("cam_object_intersections", "pose_files", "valid_object_ids")
 _CONVERT = (
-    "convert it once where you trust it: d = dict(np.load(FILE, allow_pickle=True)); "
-    "d['pose_files'] = d['pose_files'].astype(str); np.savez(FILE, **d)"
+    "where you trust the file, convert it once: numpy.load with pickles allowed, pose_files to an array of "
+    "str, numpy.savez; docs/recover.md has the lines"
 )
 
 

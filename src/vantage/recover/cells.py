@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64, Integer
 
 #: Edge of a cell (m). Results do not depend on it.
 CELL_M = 0.3
@@ -31,8 +31,7 @@ class Cells:
     @classmethod
     def of(cls, coord: Float32[np.ndarray, "n 3"], column: Int64[np.ndarray, "n"]) -> Cells:
         """Group finite points; those beyond a million cells from the origin share the outermost ones."""
-        index = np.clip(np.floor(coord / np.float32(CELL_M)), -_FAR, _FAR - 1).astype(np.int64) + (1 << 20)
-        keys = (index[:, 0] << 42) | (index[:, 1] << 21) | index[:, 2]
+        keys = _keys(coord)
         order = np.argsort(keys, kind="stable")
         coord, keys = np.ascontiguousarray(coord[order]), keys[order]
         first = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]][: len(keys)])
@@ -44,3 +43,14 @@ class Cells:
         distance = np.linalg.norm(exact - np.repeat(center, sizes, axis=0), axis=1)
         spheres = np.c_[center, np.maximum.reduceat(distance, first)]
         return cls(coord, column[order].astype(np.int32), np.r_[first, len(keys)], spheres)
+
+
+def _keys(coord: Float32[np.ndarray, "n 3"]) -> Integer[np.ndarray, "n"]:
+    """The cell of each point; 16 bit where that is enough, which sorts ten times as fast."""
+    scaled = [np.floor(coord[:, axis] * np.float32(1 / CELL_M)) for axis in range(3)]
+    index = [np.clip(each, -_FAR, _FAR - 1).astype(np.int64) for each in scaled]
+    low = [int(each.min(initial=0)) for each in index]
+    count = [int(each.max(initial=0)) - first + 1 for each, first in zip(index, low, strict=True)]
+    x, y, z = (each - first for each, first in zip(index, low, strict=True))
+    keys: np.ndarray = (x * count[1] + y) * count[2] + z  # below 2^63: an axis has at most 2^21 cells
+    return keys.astype(np.uint16) if count[0] * count[1] * count[2] <= 1 << 16 else keys

@@ -40,7 +40,7 @@ def published_scores(
     same on any number of threads, and with PyTorch on `device` ("cuda", "cpu"). Memory does not
     grow with the number of poses.
     """
-    ids, column = np.unique(instance, return_inverse=True)
+    ids, column = _ids(instance)
     totals = np.bincount(column, minlength=len(ids))
     inverses = [np.linalg.inv(T_world_cam) for T_world_cam in poses]
     shrunk = [ShrunkCamera.of(camera, shrink) for camera in cameras]
@@ -54,7 +54,21 @@ def published_scores(
         counts = counts_on(device, coord, column, len(ids), inverses, shrunk, TOLERANCE_M)
     hits, in_view = counts
     divisor = np.maximum(totals, 1)
-    return Scores(ids.astype(np.int64), *((each / divisor).astype(np.float32) for each in (hits, in_view)))
+    return Scores(ids, *((each / divisor).astype(np.float32) for each in (hits, in_view)))
+
+
+def _ids(instance: Int32[np.ndarray, "n"]) -> tuple[Int64[np.ndarray, "ids"], Int64[np.ndarray, "n"]]:
+    """The ids that occur, sorted, and the place of each point's among them."""
+    lowest = int(instance.min(initial=0))
+    if int(instance.max(initial=0)) - lowest > 1 << 20:
+        ids, column = np.unique(instance, return_inverse=True)
+        return ids.astype(np.int64), column
+    # A table takes a tenth of the time of sorting.
+    offset = instance.astype(np.int64) - lowest
+    there = np.flatnonzero(np.bincount(offset))
+    place = np.zeros(int(there.max(initial=0)) + 1, dtype=np.int64)
+    place[there] = np.arange(len(there))
+    return there + lowest, place[offset]
 
 
 def _counts(

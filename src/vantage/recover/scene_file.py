@@ -13,7 +13,7 @@ from vantage.records.objects import ScanPoints
 
 
 def read_scene_file(path: Path) -> ScanPoints:
-    """`coord` (N,3) and `instance` (N,) of an .npz file; ScanError for anything that is not that."""
+    """`coord` (N,3), taken as float32, and `instance` (N,) of an .npz file; ScanError for anything else."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
             found = {name: data[name] for name in ("coord", "instance")}
