@@ -17,7 +17,7 @@ FRAMES = 1100
 LIMIT_MB = 300
 
 READS = """
-import sys
+import os, sys
 from pathlib import Path
 from vantage.core.progress import Silent
 from vantage.scans.export import Selection, export_files, export_packed
@@ -29,6 +29,9 @@ with SensReader(Path(sys.argv[1])) as sens:
         assert not sens.color(index).any() and not sens.depth(index).any()
     export_files(sens, Path(sys.argv[2]) / "files", Selection(stride=40, color_size=(64, 48)), Silent())
     export_packed(sens, Path(sys.argv[2]) / "few.sens", Selection(stride=100), Silent())
+    for frame in sens.frames():
+        assert len(sens.blob(frame.color_offset, frame.color_size + frame.depth_size)) > 9_000_000
+        os.posix_fadvise(sens._fd, frame.color_offset, frame.color_size, os.POSIX_FADV_DONTNEED)
 # Not ru_maxrss: that counts the parent before exec, too.
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 print(int(peak.split()[1]) // 1024)

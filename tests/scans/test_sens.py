@@ -1,7 +1,9 @@
 """ScanNet's .sens: the byte layout, both ways, without unpacking, and damaged."""
 
+import os
 import struct
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -234,3 +236,78 @@ def test_poses_cost_far_less_than_images(tmp_path: Path) -> None:
         for i in range(30):
             sens.color(i), sens.depth(i)
     assert 5 * seeking < time.perf_counter() - start
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.sens")
+    for path in (tmp_path, tmp_path / "pipe.sens"):
+        with pytest.raises(ScanError, match="not a regular file"):
+            SensReader(path)
+
+
+def test_the_table_of_empty_frames_is_bounded(whole: bytes, tmp_path: Path) -> None:
+    """A sparse file of zeros has room for any number of records without images."""
+    path = tmp_path / "empty.sens"
+    path.write_bytes(whole[: 16 + 284] + struct.pack("<Q", 50_000_000))
+    os.truncate(path, 6_000_000_000)
+    for salvage in (False, True):
+        with pytest.raises(ScanError, match="250000 frames"):
+            SensReader(path, salvage)
+
+
+def test_a_signalling_nan_raises_no_warning(whole: bytes, tmp_path: Path) -> None:
+    """Found by fuzzing: widening such a NaN made NumPy warn."""
+    path = tmp_path / "nan.sens"
+    path.write_bytes(whole[:308] + struct.pack("<I", 0x7FA00000) + whole[312:])
+    with np.errstate(all="raise"), SensReader(path) as sens:
+        assert np.isnan(sens.frames()[0].T_raw_cam[0, 0]) and np.isnan(sens.frame(0).T_raw_cam[0, 0])
+
+
+@pytest.mark.parametrize("size", [0, 1, 239, 241, 50_000_000])
+def test_depth_of_a_wrong_size_is_not_unpacked(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "depth.sens"
+    path.write_bytes(pack_by_hand(encode_jpeg(picture()), zlib.compress(bytes(size), 9)))
+    with SensReader(path) as sens:
+        sens.frames()
+        tracemalloc.start()
+        with pytest.raises(ScanError, match="240 bytes"):
+            sens.depth(0)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_depth_without_its_checksum_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "end.sens"
+    path.write_bytes(pack_by_hand(encode_jpeg(picture()), zlib.compress(bytes(240))[:-2]))
+    with SensReader(path) as sens, pytest.raises(ScanError, match="whole zlib stream"):
+        sens.depth(0)
+
+
+@pytest.mark.parametrize("which", [80, 88])
+@pytest.mark.parametrize("size", [-1, -7, 1, 5000, 1 << 20, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_lengths_that_lie_are_an_error(whole: bytes, tmp_path: Path, which: int, size: int) -> None:
+    """Of the second frame: its length is off by a little, or absurd; the first frame can be salvaged."""
+    at = 16 + 292
+    at += 96 + sum(struct.unpack_from("<2Q", whole, at + 80)) + which
+    (true,) = struct.unpack_from("<Q", whole, at)
+    lie = true + size if abs(size) < 1 << 40 else size
+    path = tmp_path / "lie.sens"
+    path.write_bytes(whole[:at] + struct.pack("<Q", lie) + whole[at + 8 :])
+    with pytest.raises(ScanError, match="byte"), SensReader(path) as sens:
+        for k in range(3):
+            sens.color(k), sens.depth(k)
+    with SensReader(path, salvage=True) as sens:
+        assert len(sens) in (1, 2) and sens.damage is not None
+        sens.color(0)
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "late.sens"
+    path.write_bytes(b"the old one")
+    with SensWriter(path, COLOR, DEPTH) as writer:
+        writer.add(encode_jpeg(picture()), np.zeros((10, 12), np.uint16), np.eye(4))
+        assert path.read_bytes() == b"the old one"
+    with SensReader(path) as sens:
+        assert len(sens) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["late.sens"]

@@ -38,12 +38,19 @@ def decode_color(
     return rgb
 
 
-def shrink_color(data: bytes, size: tuple[int, int], where: str) -> bytes:
-    """The JPEG of a JPEG or PNG at another size (width, height); a JPEG is unpacked at reduced scale."""
+def shrink_color(data: bytes, size: tuple[int, int], shape: tuple[int, int], where: str) -> bytes:
+    """The JPEG of a JPEG or PNG of `shape` (height, width) at another size (width, height).
+
+    Its outer edges stay: a pixel coordinate c becomes (c + 0.5) s - 0.5, as in `Pinhole.resized`. A JPEG is
+    unpacked at reduced scale.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as image:
-            image.draft("RGB", size)
-            small = image.convert("RGB").resize(size, Image.Resampling.BOX)
+            _check_shape((image.height, image.width), shape, where)
+            # The last pixels of a JPEG unpacked at half scale may be half outside: the box says how far.
+            drafted = image.draft("RGB", size)
+            right, bottom = drafted[1][2:] if drafted else image.size
+            small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS, (0.0, 0.0, right, bottom))
     except _PIL_ERRORS as error:
         raise ScanError(f"unreadable colour image: {error}", where=where, expected="JPEG or PNG") from error
     return encode_jpeg(np.asarray(small))
@@ -167,9 +174,13 @@ def _inflate(data: bytes, size: int, where: str) -> bytes:
     # One byte more than needed tells a longer stream without unpacking all of a hostile one.
     unpacker = zlib.decompressobj()
     try:
-        return unpacker.decompress(data, size + 1)
+        pixels = unpacker.decompress(data, size + 1)
     except zlib.error as error:
         raise ScanError(f"damaged depth data: {error}", where=where, expected="a zlib stream") from error
+    if len(pixels) == size and not unpacker.eof:
+        found = f"{len(data)} bytes without its end"
+        raise ScanError("damaged depth data", where=where, expected="a whole zlib stream", found=found)
+    return pixels
 
 
 def _reshape(data: bytes, dtype: np.dtype[np.generic], shape: tuple[int, ...], where: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,13 +24,21 @@ from vantage.core.errors import ParameterError, ResourceError, ScanError
 from vantage.core.progress import Progress
 from vantage.geometry.camera import Pinhole
 from vantage.records.arrays import write_arrays
-from vantage.scans.codecs import decode_color, decode_depth, encode_png, encode_png16, shrink_color
+from vantage.scans.codecs import (
+    decode_color,
+    decode_depth,
+    encode_png,
+    encode_png16,
+    image_size,
+    shrink_color,
+)
 from vantage.scans.layouts.writing import matrix_text, square
 from vantage.scans.raw import pinhole
 from vantage.scans.sens import SensFrame, SensReader, SensWriter
 
 PARTS = ("color", "depth", "pose")
 MARK = "export.json"
+_ENDS = {".jpg": b"\xff\xd9", ".png": b"IEND\xaeB`\x82", ".txt": b"\n"}
 
 
 @dataclass(frozen=True)
@@ -68,34 +77,36 @@ def export_files(
     Every file appears whole, by a rename: an export that was stopped goes on where it was, and two into one
     folder do no harm. Lost poses are written as -inf. Returns the number of files written now.
 
-    Raises ParameterError when the folder holds another export, ResourceError when it cannot be written.
+    Raises ParameterError when the folder holds another export, ResourceError when it cannot be written, and
+    ScanError after all others are written when images were unreadable.
     """
     chosen = selection.frames(len(sens))
     with _writing(out):
         _claim(out, sens, selection)
         _write_cameras(out / "intrinsic", sens, selection.color_size)
-        present = {part: _names(out / part) for part in selection.parts}
-        jobs = list(_jobs(sens, chosen, selection, present))
-        done = 0
+        jobs = list(_jobs(sens, out, chosen, selection))
+        bad = []
         with ThreadPoolExecutor(workers) as pool:
-            for _ in pool.map(lambda job: _write(out / job[0], job[1]()), jobs):
-                done += 1
+            for done, error in enumerate(pool.map(partial(_done, out), jobs), start=1):
+                bad += [error] if error else []
                 progress.step(done, len(jobs), "files")
+    _tell_unreadable(bad, sens)
     return len(jobs)
 
 
 def export_packed(sens: SensReader, out: Path, selection: Selection, progress: Progress) -> int:
     """Write the chosen frames as a smaller `.sens`; depth is copied as it is packed. Returns their number.
 
-    Frames are numbered anew in it: `<out>.frames.json` beside it tells which they were.
+    Frames are numbered anew in it: `<out>.frames.json` beside it tells which they were. Raises ScanError
+    after the file is written when frames were left out because their colour was unreadable.
     """
     chosen, head = selection.frames(len(sens)), sens.header
     color, depth = cameras(sens, selection.color_size)
-    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
+    bad, taken = [], []
     with (
         _writing(out),
         SensWriter(
-            part,
+            out,
             color,
             depth,
             sensor_name=head.sensor_name,
@@ -110,12 +121,18 @@ def export_packed(sens: SensReader, out: Path, selection: Selection, progress: P
             frame = sens.frame(index)
             packed = sens.blob(frame.depth_offset, frame.depth_size)
             times = frame.timestamp_color, frame.timestamp_depth
-            writer.add_packed(color_bytes(sens, frame, selection.color_size), packed, frame.T_raw_cam, *times)
+            try:
+                image = color_bytes(sens, frame, selection.color_size)
+            except ScanError as error:
+                bad.append(error)
+            else:
+                writer.add_packed(image, packed, frame.T_raw_cam, *times)
+                taken.append(index)
             progress.step(done + 1, len(chosen), "frames")
-    with _writing(out):
-        atomic.write_json(out.with_suffix(".frames.json"), {"source": sens.path.name, "frames": list(chosen)})
-        part.replace(out)
-    return len(chosen)
+        # Before the file appears: a sidecar alone says nothing wrong, a file alone would.
+        atomic.write_json(out.with_suffix(".frames.json"), {"source": sens.path.name, "frames": taken})
+    _tell_unreadable(bad, sens)
+    return len(taken)
 
 
 def write_poses(sens: SensReader, out: Path) -> int:
@@ -146,9 +163,7 @@ def cameras(sens: SensReader, color_size: tuple[int, int] | None) -> tuple[Pinho
 _Job = tuple[str, Callable[[], bytes]]
 
 
-def _jobs(
-    sens: SensReader, chosen: range, selection: Selection, present: dict[str, set[str]]
-) -> Iterator[_Job]:
+def _jobs(sens: SensReader, out: Path, chosen: range, selection: Selection) -> Iterator[_Job]:
     """File names and what makes their bytes, those missing alone."""
     table, size = sens.frames(), selection.color_size
     jpeg = size is not None or sens.header.color_compression == "jpeg"
@@ -160,20 +175,62 @@ def _jobs(
     for index in chosen:
         for part in selection.parts:
             suffix, make = makers[part]
-            if f"{index}{suffix}" not in present[part]:
+            copied = part == "color" and size is None and sens.header.color_compression != "raw"
+            if not _is_whole(out / part / f"{index}{suffix}", table[index].color_size if copied else None):
                 yield f"{part}/{index}{suffix}", partial(make, table[index])
+
+
+def _is_whole(path: Path, size: int | None) -> bool:
+    """Whether the file is there with the size that is known, or ends as its format does.
+
+    Files appear by renaming, so only a power cut can leave one empty or short.
+    """
+    try:
+        with path.open("rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(length - len(_ENDS[path.suffix]), 0))
+            return length == size if size is not None else file.read() == _ENDS[path.suffix]
+    except FileNotFoundError:
+        return False
+
+
+def _done(out: Path, job: _Job) -> ScanError | None:
+    """Write a file; what its image's reader raises, if it does."""
+    name, make = job
+    try:
+        _write(out / name, make())
+    except ScanError as error:
+        return error
+    return None
+
+
+def _tell_unreadable(bad: list[ScanError], sens: SensReader) -> None:
+    if bad:
+        shown = [error.one_line() for error in bad[:5]]
+        raise ScanError(
+            "some images are unreadable; the others are exported",
+            where=sens.path.name,
+            found="\n    ".join([f"{len(bad)}, the first:", *shown]),
+        )
 
 
 def color_bytes(
     sens: SensReader, frame: SensFrame, size: tuple[int, int] | None, as_file: bool = False
 ) -> bytes:
-    """A frame's colour: the bytes as recorded, or a JPEG of another size; raw colour as PNG for a file."""
+    """A frame's colour: the bytes as recorded, or a JPEG of another size; raw colour as PNG for a file.
+
+    ScanError when it is no image of the header's size; one that is copied is looked at by its header alone.
+    """
     data, kind = sens.blob(frame.color_offset, frame.color_size), sens.header.color_compression
     where = f"{sens.path.name}, frame {frame.index}, byte {frame.color_offset}"
-    if kind == "raw" and (as_file or size is not None):
-        shape = (sens.header.color_height, sens.header.color_width)
-        data = encode_png(decode_color(data, kind, shape, where))
-    return data if size is None else shrink_color(data, size, where)
+    shape = (sens.header.color_height, sens.header.color_width)
+    if kind == "raw":
+        rgb = decode_color(data, kind, shape, where)
+        data = encode_png(rgb) if as_file or size is not None else data
+    elif size is None and (found := image_size(data, where)) != shape:
+        expected, told = (f"{w}x{h} pixels" for h, w in (shape, found))
+        raise ScanError("an image of the wrong size", where=where, expected=expected, found=told)
+    return data if size is None else shrink_color(data, size, shape, where)
 
 
 def depth_png(sens: SensReader, frame: SensFrame) -> bytes:
@@ -208,6 +265,8 @@ def _claim(out: Path, sens: SensReader, selection: Selection) -> None:
         "depth_shift": head.depth_shift,
     }
     mark = out / MARK
+    # Looked at before the mark: another export into the folder writes its mark first of all.
+    strangers = out.is_dir() and any(path.name[0] != "." for path in out.iterdir())
     if mark.is_file():
         found = json.loads(mark.read_text(encoding="utf-8"))
         if found != mine:
@@ -216,14 +275,9 @@ def _claim(out: Path, sens: SensReader, selection: Selection) -> None:
                 "the folder holds another export", where=mark, expected=mine, found=found, hint=hint
             )
         return
-    if out.is_dir() and any(out.iterdir()):
+    if strangers:
         raise ParameterError("the folder is not empty", where=out, hint="Export into a folder of its own.")
     atomic.write_json(mark, mine)
-
-
-def _names(folder: Path) -> set[str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    return {path.name for path in folder.iterdir()}
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -7,7 +7,10 @@ only when asked for, from its own bytes.
 from __future__ import annotations
 
 import os
+import stat
 import struct
+import uuid
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,13 +65,17 @@ class SensReader:
         self.damage: ScanError | None = None
         self._salvage = salvage
         try:
-            self._fd = os.open(path, os.O_RDONLY)
+            # Not to wait for a writer, should the name be a pipe's.
+            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
             raise ScanError(f"cannot open the .sens file: {error.strerror}", where=str(path)) from error
         try:
-            self._bytes = os.fstat(self._fd).st_size
+            status = os.fstat(self._fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise ScanError("cannot open the .sens file: not a regular file", where=str(path))
+            self._bytes = status.st_size
             claimed = _ANY_SIZE if salvage else self._bytes
-            self.header: SensHeader = parse_header(os.pread(self._fd, HEADER_READ, 0), path.name, claimed)
+            self.header: SensHeader = parse_header(self._read(HEADER_READ, 0), path.name, claimed)
         except BaseException:
             os.close(self._fd)
             raise
@@ -85,7 +92,7 @@ class SensReader:
 
     def poses(self) -> Float64[np.ndarray, "n 4 4"]:
         """`T_raw_cam` of every frame, images untouched."""
-        return self._table()["pose"].astype(np.float64).reshape(-1, 4, 4)
+        return _float64(self._table()["pose"]).reshape(-1, 4, 4)
 
     def frames(self) -> list[SensFrame]:
         """Every frame's pose and place, images untouched."""
@@ -114,7 +121,7 @@ class SensReader:
 
     def blob(self, offset: int, size: int) -> bytes:
         """`size` bytes from `offset`."""
-        data = os.pread(self._fd, size, offset)
+        data = self._read(size, offset)
         if len(data) != size:
             raise self._cut(offset, f"{size} bytes", f"{len(data)} bytes before the end")
         return data
@@ -126,14 +133,14 @@ class SensReader:
             raise ScanError("no such frame", where=self.path.name, expected=expected, found=index)
         row = self._table()[index]
         start, color, depth = (int(row[name]) for name in ("offset", "color", "depth"))
-        T_raw_cam = row["pose"].astype(np.float64).reshape(4, 4)
+        T_raw_cam = _float64(row["pose"]).reshape(4, 4)
         times = int(row["time_color"]), int(row["time_depth"])
         return SensFrame(index, T_raw_cam, *times, start, color, start + color, depth)
 
     def _table(self) -> np.ndarray:
         """The record of every frame and the byte at which its images start."""
         if self._records is None:
-            records, offsets = bytearray(), []
+            records, offsets = bytearray(), array("q")
             try:
                 for record, start in self._scan():
                     records += record
@@ -143,7 +150,7 @@ class SensReader:
                     raise
                 self.damage = error
             table = np.zeros(len(offsets), dtype=_ROW)
-            stored = np.frombuffer(bytes(records), dtype=_RECORD)
+            stored = np.frombuffer(records, dtype=_RECORD)
             for name in _RECORD.names or ():
                 table[name] = stored[name]
             table["offset"] = offsets
@@ -156,7 +163,7 @@ class SensReader:
             head.color_width * head.color_height, head.depth_width * head.depth_height, 4096
         )
         for index in range(head.frame_count):
-            record = os.pread(self._fd, FRAME.size, at)
+            record = self._read(FRAME.size, at)
             if len(record) != FRAME.size:
                 what = f"the {FRAME.size} byte record of frame {index} of {head.frame_count}"
                 raise self._cut(at, what, f"{len(record)} bytes before the end")
@@ -171,6 +178,13 @@ class SensReader:
                 raise self._cut(start, what, f"{self._bytes - start} bytes before the end")
             yield record, start
 
+    def _read(self, size: int, offset: int) -> bytes:
+        try:
+            return os.pread(self._fd, size, offset)
+        except OSError as error:
+            where = f"{self.path.name}, byte {offset}"
+            raise ScanError(f"cannot read the .sens file: {error.strerror}", where=where) from error
+
     def _cut(self, at: int, expected: str, found: str) -> ScanError:
         return ScanError(
             "the .sens file is cut short or damaged",
@@ -184,7 +198,8 @@ class SensReader:
 class SensWriter:
     """Write a `.sens`. Same calls, same bytes.
 
-    Use as a context manager; a file whose block failed is removed. Poses may hold -inf (lost tracking).
+    Use as a context manager: the file appears, whole, when the block ends without an error. Poses may hold
+    -inf (lost tracking).
 
     Args:
         path: the file to write.
@@ -229,7 +244,8 @@ class SensWriter:
             frame_count=0,
         )
         start = pack_header(self._header)
-        self._file = path.open("wb")
+        self._part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        self._file = self._part.open("wb")
         self._file.write(start)
         self._count = 0
 
@@ -279,14 +295,24 @@ class SensWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self._file.write(struct.pack("<Q", 0))  # ScanNet's own reader expects the number of IMU records
-            header = pack_header(replace(self._header, frame_count=self._count))
-            self._file.seek(0)
-            self._file.write(header)
-        self._file.close()
-        if kind is not None:
-            self.path.unlink(missing_ok=True)
+        try:
+            with self._file:
+                if kind is None:
+                    self._file.write(
+                        struct.pack("<Q", 0)
+                    )  # IMU records: ScanNet's own reader expects a number
+                    self._file.seek(0)
+                    self._file.write(pack_header(replace(self._header, frame_count=self._count)))
+            if kind is None:
+                self._part.replace(self.path)
+        finally:
+            self._part.unlink(missing_ok=True)
+
+
+def _float64(stored: Float32[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:
+    """Numbers of a file, widened; NumPy would warn of some NaNs in damaged ones."""
+    with np.errstate(invalid="ignore"):
+        return stored.astype(np.float64)
 
 
 def _matrix4(camera: Pinhole) -> Float[np.ndarray, "4 4"]:

@@ -29,6 +29,8 @@ _DEPTH = {0: "raw_ushort", 1: "zlib_ushort", 2: "occi_ushort"}
 #: Beyond these a header is garbage, not a camera: they bound what a reader will ever allocate.
 MAX_NAME_BYTES = 4096
 MAX_SIDE_PX = 16384
+#: Over two hours at 30 frames a second. A sparse file has room for any number of frames without images.
+MAX_FRAMES = 250_000
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,8 @@ def _check(header: SensHeader, file: str, at: int, file_bytes: int) -> None:
     if header.frame_count > room:
         expected = f"at most {room} frames in a file of {file_bytes} bytes"
         raise _bad(file, at + 284, expected, f"{header.frame_count} frames", "The file may be cut short.")
+    if header.frame_count > MAX_FRAMES:
+        raise _bad(file, at + 284, f"at most {MAX_FRAMES} frames", f"{header.frame_count} frames")
 
 
 def _named(table: dict[int, str], code: int, file: str, at: int, what: str) -> str:
