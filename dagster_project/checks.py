@@ -69,7 +69,7 @@ def broken_items(folder: Path, items: list[str], contract: str) -> list[dict[str
 
 
 def capture_check(stage: Stage) -> dg.AssetChecksDefinition:
-    """What a few pairs of frames say of each scan that remains: one that is not what it is taken for blocks."""
+    """What pairs of frames say of each scan that remains; one that is not what it is taken for blocks."""
 
     @dg.asset_check(
         asset=stage.name,

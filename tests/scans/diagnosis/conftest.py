@@ -8,20 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vantage.geometry.camera import Pinhole
-from vantage.scans.generated.config import GeneratedConfig
 from vantage.scans.generated.layout import sample_room
 from vantage.scans.generated.render import Scene
 from vantage.scans.generated.scan import GeneratedScan, generate_scan
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from turned import Recording, read_office, read_redwood
-
-CONFIG = GeneratedConfig(
-    rooms=4, frames_per_scan=20, depth_width=160, depth_height=120, color_width=256, color_height=192
-)
-EYE = Pinhole(120, 90, 105.0, 105.0, 59.5, 44.5)
+from turned import CONFIG, Recording, read_office, read_redwood
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,15 @@ from vantage.scans.diagnosis.examine import read_pairs
 from vantage.scans.diagnosis.search import Pair
 from vantage.scans.diagnosis.verdict import PoseFinding, judge_poses
 from vantage.scans.diagnosis.views import Views, usable
+from vantage.scans.generated.config import GeneratedConfig
 from vantage.scans.generated.render import Scene
 from vantage.scans.generated.sensor import measured_depth
 from vantage.scans.raw import RawFrame, RawScan
+
+CONFIG = GeneratedConfig(
+    rooms=4, frames_per_scan=20, depth_width=160, depth_height=120, color_width=256, color_height=192
+)
+EYE = Pinhole(120, 90, 105.0, 105.0, 59.5, 44.5)
 
 #: What a reader takes a recording for that knows nothing of it.
 PLAIN = Convention()
@@ -114,12 +120,9 @@ def read_office(folder: Path) -> Recording:
 
 def read_redwood(folder: Path) -> Recording:
     lines = [line.split() for line in (folder / "trajectory.log").read_text().splitlines() if line.strip()]
-    poses = np.array(
-        [[[float(x) for x in row] for row in lines[k + 1 : k + 5]] for k in range(0, len(lines), 5)]
-    )
-    depth = np.stack(
-        [np.asarray(Image.open(p)).astype(np.uint16) for p in sorted((folder / "depth").iterdir())]
-    )
-    color = np.stack([np.asarray(Image.open(p)) for p in sorted((folder / "color").iterdir())])
+    poses = np.array([lines[k + 1 : k + 5] for k in range(0, len(lines), 5)], dtype=np.float64)
+    names = {part: sorted((folder / part).iterdir()) for part in ("depth", "color")}
+    depth = np.stack([np.asarray(Image.open(path)).astype(np.uint16) for path in names["depth"]])
+    color = np.stack([np.asarray(Image.open(path)) for path in names["color"]])
     camera = Pinhole(640, 480, 525.0, 525.0, 319.5, 239.5)
     return Recording(camera, depth, poses[: len(depth)], camera, color)

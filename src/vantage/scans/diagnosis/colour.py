@@ -57,9 +57,8 @@ class Registration:
     def off(self, color: Pinhole) -> bool:
         """Whether colour surely lies beside depth."""
         px = TELL_PX * max(1.0, max(color.width, color.height) / SIDE_PX)
-        return self.sure and (
-            float(np.hypot(self.dx_px, self.dy_px)) > px or abs(np.log(self.focal_ratio)) > TELL_RATIO
-        )
+        moved = np.hypot(self.dx_px, self.dy_px) > px
+        return bool(self.sure and (moved or abs(np.log(self.focal_ratio)) > TELL_RATIO))
 
     def corrected(self, color: Pinhole) -> tuple[float, float, float, float]:
         """fx, fy, cx, cy of the colour camera with which colour lies on depth."""
