@@ -5,14 +5,15 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project.metadata import set_aside_table
+from dagster_project.metadata import capture_table, set_aside_table
 from dagster_project.resources import DvcWorkspace
 from dagster_project.tables import broken_rows
 from vantage.core.errors import ContractError
 from vantage.core.names import load
 from vantage.pipeline.contracts import contract_of
 from vantage.pipeline.graph import Stage
-from vantage.records.index import read_index
+from vantage.records.capture import Capture, read_capture
+from vantage.records.index import done_items, read_index
 
 SHOWN = 10
 
@@ -65,6 +66,47 @@ def broken_items(folder: Path, items: list[str], contract: str) -> list[dict[str
         except ContractError as error:
             broken.append({"item": item, "error": error.one_line()})
     return broken
+
+
+def capture_check(stage: Stage) -> dg.AssetChecksDefinition:
+    """What pairs of frames say of each scan that remains; one that is not what it is taken for blocks."""
+
+    @dg.asset_check(
+        asset=stage.name,
+        name="capture",
+        description="Poses, depth scale and gravity of every scan are what they are taken for.",
+        blocking=True,
+    )
+    def check(workspace: DvcWorkspace) -> dg.AssetCheckResult:
+        found, unread = _captures(workspace.path / stage.out)
+        wrong = [name for name, capture in found.items() if capture.settings]
+        measured = [capture.share for capture in found.values() if capture.pairs]
+        text = f"{len(measured)} of {len(found)} scans measured, {len(wrong)} not what they are taken for"
+        return dg.AssetCheckResult(
+            passed=not wrong and not unread,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=", ".join([text, *unread[:1]]),
+            metadata={
+                "scans": len(found),
+                "measured": len(measured),
+                "wrong": len(wrong),
+                "lowest_share": min(measured, default=0.0),
+                "shares": capture_table(found),
+            },
+        )
+
+    return check
+
+
+def _captures(folder: Path) -> tuple[dict[str, Capture], list[str]]:
+    """The record of each finished scan, and what could not be read."""
+    found, unread = {}, []
+    try:
+        for item in done_items(folder):
+            found[item] = read_capture(folder / item)
+    except ContractError as error:
+        unread.append(error.one_line())
+    return found, unread
 
 
 def _verdict(broken: list[dict[str, Any]], items: int) -> dg.AssetCheckResult:

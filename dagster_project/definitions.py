@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from dagster_project.assets import stage_asset
-from dagster_project.checks import contract_check, set_aside_check
+from dagster_project.checks import capture_check, contract_check, set_aside_check
 from dagster_project.jobs import ScanChoice, pipeline_job, scans_job
 from dagster_project.partitions import scan_spec
 from dagster_project.resources import DvcWorkspace
@@ -29,6 +29,7 @@ def build(workspace: Workspace, table: Table = STAGES) -> dg.Definitions:
         asset_checks=[
             *(contract_check(stage) for stage in pipeline.stages),
             *(set_aside_check(stage) for stage in scan_stages),
+            *(capture_check(stage) for stage in scan_stages if stage.contract == "frames"),
         ],
         jobs=[pipeline_job(pipeline), scans_job(pipeline, table)],
         schedules=[weekly_schedule()],

@@ -11,12 +11,14 @@ import dagster as dg
 
 from dagster_project.state import output_facts
 from vantage.pipeline.graph import Stage
+from vantage.records.capture import Capture
 from vantage.records.index import IndexRow
 
 MLFLOW_UI = "VANTAGE_MLFLOW_UI"
 """The variable with the address of MLflow's pages, for links; `make ui` sets it."""
 
 _REPORT_CHARACTERS = 20_000
+_ROWS = 200
 
 
 def stage_metadata(
@@ -52,6 +54,17 @@ def set_aside_table(rows: Sequence[IndexRow]) -> dg.MetadataValue[Any]:
     """Scans and reasons as a table."""
     lines = [f"| {row.item} | {_cell(row.reason)} |" for row in rows]
     return dg.MetadataValue.md("\n".join(["| scan | reason |", "|---|---|", *lines]))
+
+
+def capture_table(found: Mapping[str, Capture]) -> dg.MetadataValue[Any]:
+    """What was found of each scan as a table, the least agreement first."""
+    rows = sorted(found.items(), key=lambda pair: (not pair[1].settings, pair[1].share, pair[0]))
+    lines = [
+        f"| {name} | {capture.verdict} | {capture.share:.2f} | {capture.pairs} | {_cell(capture.text)} |"
+        for name, capture in rows[:_ROWS]
+    ]
+    head = ["| scan | verdict | within 5 cm | pairs | found |", "|---|---|---|---|---|"]
+    return dg.MetadataValue.md("\n".join([*head, *lines]))
 
 
 def _cell(text: str) -> str:

@@ -50,7 +50,8 @@ def test_every_stage_has_a_blocking_contract_and_scan_stages_a_warning(definitio
     graph = definitions.resolve_asset_graph()
     checks = {(key.asset_key.to_user_string(), key.name): graph.get(key) for key in graph.asset_check_keys}
     assert {asset for asset, name in checks if name == "contract"} == set(stages())
-    assert all(check.blocking == (name == "contract") for (_, name), check in checks.items())
+    assert all(check.blocking == (name in ("contract", "capture")) for (_, name), check in checks.items())
+    assert [asset for asset, name in checks if name == "capture"] == ["extract"]
     assert ("extract", "set_aside") in checks
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vantage.figures.capture import CaptureCard, capture_picture
 from vantage.figures.question import QuestionCard, footprint, question_picture
 from vantage.figures.scores import Bar, ScoreRow, score_picture
 from vantage.figures.style import arm_colors
@@ -81,3 +82,15 @@ def test_arms_that_every_report_has_keep_their_colours() -> None:
     many = [f"control{i}" for i in range(9)]
     assert len(set(arm_colors(many[:6]).values())) == 6
     assert set(arm_colors(many)) == set(many)
+
+
+def test_a_capture_as_a_picture() -> None:
+    rng = np.random.default_rng(0)
+    color = np.full((60, 80, 3), 120, np.uint8)
+    off = np.where(rng.random((30, 40)) < 0.1, np.nan, rng.normal(0, 0.01, (30, 40)))
+    card = CaptureCard("as claimed", 3, 12, 0.97, color, np.array([[10.0, 20.0], [40.0, 30.0]]), off, 0.02)
+    png = capture_picture(card)
+    assert capture_picture(card) == png
+    assert capture_picture(replace(card, off=off + 0.1)) != png
+    assert capture_picture(replace(card, edges_px=np.empty((0, 2)))) != png
+    assert Image.open(io.BytesIO(png)).width > 1000

@@ -46,6 +46,7 @@ def by_id(folder: Path) -> dict[int, Frame]:
 def test_a_raw_scan(raw_scan: Path, make_task: MakeTask) -> None:
     raw, out = through(make_task, raw_scan)
     assert sorted(p.name for p in out.iterdir()) == [
+        "capture.json",
         "frames.parquet",
         "objects.parquet",
         "points.npz",

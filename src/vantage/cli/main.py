@@ -61,10 +61,33 @@ def list_stages(
     _command("ls").list_stages(json, workspace)
 
 
-@app.command()
-def doctor(workspace: WorkspaceOption = None) -> None:
-    """Check the environment: packages, known traps, disk, GPU, ports."""
-    _command("doctor").doctor(workspace)
+doctor_app = typer.Typer(invoke_without_command=True)
+app.add_typer(doctor_app, name="doctor")
+
+
+@doctor_app.callback()
+def doctor(context: typer.Context, workspace: WorkspaceOption = None) -> None:
+    """Check the environment: packages, known traps, disk, GPU, ports. `doctor scan` checks a capture."""
+    if context.invoked_subcommand is None:
+        _command("doctor").doctor(workspace)
+
+
+@doctor_app.command("scan")
+def doctor_scan(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A raw scan of any layout, a .sens included.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    pairs: Annotated[int, typer.Option(min=1, max=200, help="Pairs of frames to compare.")] = 12,
+    frames: Annotated[
+        str, typer.Option(metavar="ID,ID,...", help="Compare each of these frames with the next of them.")
+    ] = "",
+    picture: Annotated[
+        Path | None, typer.Option(help="Write a PNG: depth edges on colour, a pair's agreement.")
+    ] = None,
+) -> None:
+    """Find out what a capture really is: pose convention, depth scale, gravity, registration, delay."""
+    _command("doctor_scan").scan(folder, json, pairs, frames, picture)
 
 
 @app.command(hidden=True)

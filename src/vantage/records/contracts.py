@@ -10,6 +10,8 @@ import numpy as np
 from vantage.core.errors import ContractError
 from vantage.geometry.transforms import is_rigid
 
+CAPTURE = "capture.json"
+
 
 def raw(folder: Path) -> None:
     """A raw scan: at least one file with content."""
@@ -23,7 +25,10 @@ def files(folder: Path) -> None:
 
 
 def frames(folder: Path) -> None:
-    """Readable scan, frames, objects and points; kept frames have a rigid pose, dropped ones a reason."""
+    """Readable scan, frames, objects and points; kept frames have a rigid pose, dropped ones a reason.
+
+    The scan is what is claimed of it, as far as its frames can tell (`capture`).
+    """
     from vantage.records.frames import read_frames
     from vantage.records.objects import read_objects, read_points
     from vantage.records.scan import read_scan
@@ -44,6 +49,23 @@ def frames(folder: Path) -> None:
         turns = np.allclose(one.rotation @ one.rotation.T, np.eye(3), atol=1e-6)
         _require(bool(turns and np.linalg.det(one.rotation) > 0), "the rotation of a box is none", where)
     read_points(folder)
+    capture(folder)
+
+
+def capture(folder: Path) -> None:
+    """No other convention of poses, axes, depth scale or gravity surely fits the scan."""
+    from vantage.records.capture import read_capture
+
+    found = read_capture(folder)
+    if found.settings:
+        values = ", ".join(f"extract.capture.{name}: {value}" for name, value in found.settings.items())
+        raise ContractError(
+            "the capture is not what it is taken for",
+            where=CAPTURE,
+            expected="frames that agree as the capture is read",
+            found=found.text,
+            hint=f"Set {values}; `vantage doctor scan` on the raw folder shows more.",
+        )
 
 
 def patches(folder: Path) -> None:

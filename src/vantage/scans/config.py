@@ -51,7 +51,7 @@ class CaptureConfig:
         camera_axes: the camera's axes in stored poses: `opencv` (x right, y down, z forward),
             `opengl` (x right, y up, z back), `left_up` (x left, y up, z forward), `mirrored` (x right, y up,
             z forward, in a left-handed world), or as the layout has it.
-        depth_units_per_m: stored depth units per metre; 0 for the layout's. A `.sens` carries its own.
+        depth_units_per_m: stored depth units per metre; 0 for the layout's, or the one a `.sens` carries.
         up: the axis of the world that points up, where no axisAlignment says so: x, -x, y, -y, z, -z, or as
             the layout has it.
         color_intrinsics, depth_intrinsics: fx, fy, cx, cy in pixels, in place of the files'; empty to go by
@@ -103,6 +103,9 @@ class ExtractConfig:
         min_depth_valid_share: a frame with a smaller share of measured depth pixels is dropped.
         min_blur: a frame whose Laplacian varies less, at 320 pixels on the longer side, is dropped.
         min_exposure, max_exposure: bounds of a frame's mean grey, 0 to 1.
+        min_depth_agreement: a scan is set aside when no convention fits its poses and its frames agree, at
+            best, on a smaller share of the points they share (within 5 cm); 0 for never. A scan in which no
+            frames share surface is not measured and passes.
         max_jump_m, max_jump_deg: a frame whose camera moved or turned more since the frame before is dropped;
             0 for no bound. Depends on `stride` and the speed of recording.
     """
@@ -113,6 +116,7 @@ class ExtractConfig:
     min_blur: Annotated[float, Ge(0)] = 10.0
     min_exposure: Annotated[float, Ge(0), Le(1)] = 0.03
     max_exposure: Annotated[float, Ge(0), Le(1)] = 0.97
+    min_depth_agreement: Annotated[float, Ge(0), Le(1)] = 0.3
     max_jump_m: Annotated[float, Ge(0)] = 0.0
     max_jump_deg: Annotated[float, Ge(0), Le(180)] = 0.0
 

@@ -82,11 +82,16 @@ class Convention:
         return invert(T) if self.poses == "world_to_camera" else np.asarray(T)
 
 
-def level_rotation(up: Up) -> Float64[np.ndarray, "3 3"]:
-    """The rotation that turns the axis `up` of a world to z, about a horizontal axis or by half a turn."""
+def axis_of(up: Up) -> Float64[np.ndarray, "3"]:
+    """The unit vector of a signed axis."""
     axis = np.zeros(3)
     axis["xyz".index(up[-1])] = -1.0 if up.startswith("-") else 1.0
-    return rotation_to_z(axis)
+    return axis
+
+
+def level_rotation(up: Up) -> Float64[np.ndarray, "3 3"]:
+    """The rotation that turns the axis `up` of a world to z, about a horizontal axis or by half a turn."""
+    return rotation_to_z(axis_of(up))
 
 
 def rotation_to_z(direction: Float[np.ndarray, "3"]) -> Float64[np.ndarray, "3 3"]:

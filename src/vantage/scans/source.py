@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vantage.core.errors import ScanError
 from vantage.scans.config import CaptureConfig
+from vantage.scans.conventions import Convention
 from vantage.scans.layouts import LAYOUTS
 from vantage.scans.layouts.base import Layout, Reading
 from vantage.scans.raw import RawScan
@@ -19,7 +20,16 @@ def open_scan(folder: Path, scan_id: str, stride: int, capture: CaptureConfig) -
     layout says of itself. Raises ScanError when no layout, or more than one, fits the folder.
     """
     layout = layout_of(folder, scan_id)
-    return layout.read(folder, scan_id, reading_of(layout, stride, capture))
+    scan = layout.read(folder, scan_id, reading_of(layout, stride, capture))
+    if not capture.depth_units_per_m:
+        return scan
+    return replace(scan, depth_unit_m=1.0 / capture.depth_units_per_m)  # also over a scale that files carry
+
+
+def convention_of(folder: Path, scan: RawScan, capture: CaptureConfig) -> Convention:
+    """The convention that `open_scan` read a scan with, the depth scale of its own files included."""
+    said = reading_of(layout_of(folder, folder.name), 1, capture).convention
+    return replace(said, depth_units_per_m=float(f"{1.0 / scan.depth_unit_m:.9g}"))
 
 
 def layout_of(folder: Path, scan_id: str) -> Layout:

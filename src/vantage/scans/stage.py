@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float64
-
 from vantage.core.errors import ScanError
 from vantage.core.hashing import digest_file, digest_json
 from vantage.core.memo import Memo
 from vantage.core.progress import Progress
 from vantage.core.tasks import Cost, Facts, Task
-from vantage.geometry.transforms import compose
+from vantage.records.capture import write_capture
 from vantage.records.frames import Frame, write_frames
 from vantage.records.objects import write_objects, write_points
 from vantage.records.scan import ScanMeta, room_of, write_scan
 from vantage.scans import layout
+from vantage.scans.alignment import alignment, recorded_alignment
 from vantage.scans.annotation_release import require_known_labels
 from vantage.scans.annotations import read_aggregation
 from vantage.scans.config import DownloadConfig, ExtractConfig
-from vantage.scans.conventions import level_rotation
+from vantage.scans.diagnosis.check import check_capture, require_agreement
+from vantage.scans.diagnosis.examine import Claim
 from vantage.scans.frames import dropped_reasons, judge, jumps
 from vantage.scans.generated.config import scan_ids
 from vantage.scans.labels import read_label_table, write_label_table
@@ -29,9 +28,8 @@ from vantage.scans.objects import LABEL_TABLE, read_annotations
 from vantage.scans.raw import RawScan
 from vantage.scans.release.config import ScannetConfig
 from vantage.scans.release.files import RELEASE
-from vantage.scans.scan_txt import axis_alignment, read_scan_txt
-from vantage.scans.scannet import AGGREGATION, TXT, find, require_own_files
-from vantage.scans.source import open_scan
+from vantage.scans.scannet import AGGREGATION, find, require_own_files
+from vantage.scans.source import convention_of, open_scan
 
 
 def list_scans(config: DownloadConfig, seed: int) -> list[str]:
@@ -104,15 +102,16 @@ def download_cost(
 
 
 def extract(task: Task, config: ExtractConfig) -> Facts:
-    """Write `scan.json`, `frames.parquet`, `objects.parquet` and `points.npz` of a raw scan.
+    """Write `scan.json`, `frames.parquet`, `objects.parquet`, `points.npz` and `capture.json` of a raw scan.
 
-    A frame that cannot be used stays in the table with its reason. Raises ScanError when the scan is damaged
-    or no frame is left.
+    A frame that cannot be used stays in the table with its reason. Raises ScanError when the scan is damaged,
+    no frame is left, or its poses are bad.
     """
     raw_dir = task.inputs["download"]
     require_own_files(raw_dir, task.item)
     scan = open_scan(raw_dir, task.item, config.stride, config.capture)
-    T_aligned_raw, alignment = _alignment(raw_dir, task.item, scan)
+    recorded = recorded_alignment(raw_dir, task.item)
+    T_aligned_raw, rests_on = alignment(recorded, scan.up)
     annotations = read_annotations(raw_dir, task.item, T_aligned_raw)
     meta = ScanMeta(
         scan_id=task.item,
@@ -128,6 +127,10 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
         task.progress.step(done, len(scan.frames), f"frame {raw.frame_id}")
         frames.append(judge(raw_dir, meta, raw, jump, config))
     _require_kept(frames, task.item)
+    claim = Claim(convention_of(raw_dir, scan, config.capture), recorded)
+    capture = check_capture(raw_dir, scan, {f.frame_id for f in frames if f.kept}, claim)
+    require_agreement(capture, config.min_depth_agreement, task.item)
+    write_capture(task.out, capture)
     write_scan(task.out, meta)
     write_frames(task.out, frames)
     write_objects(task.out, annotations.objects)
@@ -139,7 +142,9 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
     return {
         **_counts(frames, scan),
         "layout": scan.layout,
-        "alignment": alignment,
+        "alignment": rests_on,
+        "capture": capture.verdict,
+        "depth_agreement": capture.share,
         "objects": len(annotations.objects),
         "unknown_labels": unknown,
         "objects_without_points": len(annotations.empty),
@@ -156,17 +161,6 @@ def _fetch(task: Task, config: ScannetConfig) -> Facts:
     if fetched.label_table is not None:
         _write_needed_labels(fetched.label_table, task.out, task.item)
     return fetched.facts
-
-
-def _alignment(raw_dir: Path, scan_id: str, scan: RawScan) -> tuple[Float64[np.ndarray, "4 4"], str]:
-    """`T_aligned_raw`, and what it rests on."""
-    txt = find(raw_dir, scan_id, TXT)
-    found = None if txt is None else axis_alignment(read_scan_txt(txt), txt.name)
-    if found is not None:
-        return found, "axisAlignment"
-    if scan.up in (None, "z"):
-        return np.eye(4), "none: the world as scanned is taken as aligned"
-    return compose(level_rotation(scan.up), np.zeros(3)), f"{scan.up} of the world as scanned is up"
 
 
 def _require_kept(frames: list[Frame], scan_id: str) -> None:
