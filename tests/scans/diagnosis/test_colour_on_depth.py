@@ -54,10 +54,16 @@ def test_the_focal_length_of_another_camera(room: Recording, tmp_path: Path, foc
 
 @pytest.mark.parametrize("shift", [(0, 0), (8, 0), (0, -16)])
 def test_on_the_real_office(real_office: Recording, tmp_path: Path, shift: tuple[int, int]) -> None:
-    found, camera = registered(real_office.only(slice(0, 42, 3)), tmp_path, shift)
+    found, camera = registered(real_office, tmp_path, shift)
     assert found.sure
     assert (found.dx_px, found.dy_px) == pytest.approx(shift, abs=3.0)
     assert found.off(camera) == (shift != (0, 0))
+
+
+def test_few_frames_of_the_real_office_are_not_judged(real_office: Recording, tmp_path: Path) -> None:
+    """Its depth is coarse at edges: the halves of 14 frames differ, and nothing is claimed from them."""
+    found, camera = registered(real_office.only(slice(0, 42, 3)), tmp_path, (8, 0))
+    assert not found.repeats and not found.sure and not found.off(camera)
 
 
 def test_colour_of_something_else_is_not_judged(room: Recording, tmp_path: Path) -> None:
