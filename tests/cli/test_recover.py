@@ -56,6 +56,7 @@ def test_both_modes_write_the_published_keys(files: Path, capsys: pytest.Capture
         np.testing.assert_array_equal(found.scores, exact.score)
         np.testing.assert_array_equal(found.extras["in_view"], exact.in_view)
         assert str(found.extras["mode"]) == mode
+    assert not list(files.glob(".out*"))
     told = capsys.readouterr().err
     assert "3 of 6 usable, 1 lost, stride 2" in told
     assert "4 objects, and the background (-1)" in told

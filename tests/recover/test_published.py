@@ -145,13 +145,18 @@ def test_one_millimetre_of_tolerance_and_nothing_behind() -> None:
 
 
 def test_the_tolerance_is_inclusive_to_the_last_bit() -> None:
-    camera = Pinhole(10, 10, 10.0, 10.0, 5.0, 5.0)
-    near = np.float32(1.0)
-    ladder = near + np.arange(8380, 8400, dtype=np.float32) * np.spacing(near)  # about 1.001, an ulp apart
-    inside = [float(z) <= 1.0 + 1e-3 for z in ladder]
-    assert 0 < sum(inside) < len(inside)
-    points = [[0.0, 0.0, 1.0], *([0.0, 0.0, float(z)] for z in ladder)]
-    assert score(points, list(range(len(points))), camera)[1:] == [float(hit) for hit in inside]
+    camera, far = Pinhole(10, 10, 10.0, 10.0, 5.0, 5.0), 2.0**20
+    pose = compose(np.eye(3), np.array([0.0, 0.0, -far]))  # z is the point's plus 2^20, where ulps are coarse
+    limit = (far + 1e-3) - far
+    steps = [np.float32(limit + k * np.spacing(far)) for k in (-1, 0, 1)]
+    depths = [float(step) + far for step in steps]
+    assert depths[0] < far + 1e-3
+    assert depths[1] == far + 1e-3
+    assert depths[2] > far + 1e-3
+    coord = np.array([[0, 0, 0], *([0, 0, step] for step in steps)], dtype=np.float32)
+    for device in (None, "cpu"):
+        found = published_scores(coord, np.arange(4, dtype=np.int32), [pose], [camera], 1.0, device=device)
+        assert found.score[0].tolist() == [1.0, 1.0, 1.0, 0.0]
 
 
 @pytest.mark.filterwarnings("error")

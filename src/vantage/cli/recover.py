@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vantage.core.errors import ParameterError, ScanError
+from vantage.core.errors import ParameterError, ResourceError, ScanError
 from vantage.geometry.camera import Pinhole
 from vantage.records.intersections import Intersections, write_intersections
 from vantage.records.objects import ScanPoints
@@ -38,6 +38,7 @@ def recover(
     Raises:
         ParameterError: an option that makes no sense.
         ScanError: points or poses that cannot be used.
+        ResourceError: the file cannot be written.
     """
     if mode not in MODES:
         raise ParameterError("unknown mode", where="--mode", expected=" or ".join(MODES), found=mode)
@@ -52,15 +53,28 @@ def recover(
     if not kept.names:
         raise ScanError("no pose of the folder is finite", where=poses, found=f"{len(every.lost)} lost poses")
     scan = read_scene_file(points)
+    _tell(f"scoring {len(kept.names)} poses, {len(scan.coord)} points")
     started = time.perf_counter()
     scores = _scores(scan, kept, camera, shrink, mode)
     seconds = time.perf_counter() - started
     extras = {"in_view": scores.in_view, "mode": np.array(mode)}
-    write_intersections(out, Intersections(kept.names, scores.object_ids, scores.score, extras))
+    _write(out, Intersections(kept.names, scores.object_ids, scores.score, extras))
     lost = f", {len(every.lost)} lost" if every.lost else ""
     _tell(f"poses   {len(kept.names)} of {len(every.names)} usable{lost}, stride {stride}")
     _tell(f"ids     {_listed(scores)}")
     _tell(f"scores  {mode}, {(scores.score > 0).mean():.0%} above 0, {seconds:.1f} s; written to {out}")
+
+
+def _write(out: Path, found: Intersections) -> None:
+    """Write beside, then rename: a kill or a full disk leaves no half file."""
+    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        write_intersections(beside, found)
+        beside.replace(out)
+    except OSError as error:
+        raise ResourceError(f"cannot write the scores: {error.strerror}", where=out) from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _camera(intrinsics: str, size: str) -> Pinhole:
