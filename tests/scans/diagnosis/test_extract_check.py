@@ -116,6 +116,15 @@ def test_bad_poses_set_the_scan_aside_under_the_floor(room: Recording, tmp_path:
     assert CONFIG.frames_per_scan == 20
 
 
+def test_one_pair_does_not_prove_poses_bad(room: Recording, tmp_path: Path) -> None:
+    raw = write_extracted(noisy(room, 60.0, 30.0).only([8, 9]), tmp_path / "kitchen", PLAIN)
+    out, facts = extracted(raw, tmp_path, ExtractConfig())
+    contracts.frames(out)
+    found = read_capture(out)
+    assert found.pairs == 1 and found.share < 0.75
+    assert facts["capture"] == "cannot_tell" and "too few" in found.text
+
+
 def test_frames_that_share_nothing_pass_as_not_measured(room: Recording, tmp_path: Path) -> None:
     raw = write_extracted(room.only([0]), tmp_path / "kitchen", PLAIN)
     out, facts = extracted(raw, tmp_path, ExtractConfig())

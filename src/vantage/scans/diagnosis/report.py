@@ -9,7 +9,7 @@ from vantage.scans.conventions import Convention
 from vantage.scans.diagnosis.examine import Examination, Setting
 from vantage.scans.diagnosis.hypotheses import hypothesis_of
 from vantage.scans.diagnosis.search import Fit
-from vantage.scans.diagnosis.verdict import PoseFinding
+from vantage.scans.diagnosis.verdict import FITS, PoseFinding
 
 _SHOWN = 8
 
@@ -42,6 +42,8 @@ def poses_text(poses: PoseFinding) -> str:
     lead = f"{poses.certainty}, {poses.margin:.2f} ahead of the next"
     alike = ", ".join(str(fit.hypothesis) for fit in poses.alike)
     same = f" The motion does not tell it from {alike}." if alike else ""
+    if poses.verdict == "cannot_tell" and poses.top.typical < FITS:
+        return f"cannot tell: {len(poses.pairs)} pairs share surface, too few to judge by; {best}: {share}."
     if poses.verdict == "cannot_tell":
         return (
             f"cannot tell: {best} agrees ({share}), but the camera moved too little to rule out others.{same}"

@@ -16,7 +16,8 @@ Verdict = Literal["fits", "other", "bad_poses", "cannot_tell", "not_measured"]
 - `fits`: the claimed convention.
 - `other`: another convention fits, and the claimed one does not.
 - `bad_poses`: none fits; poses, intrinsics or time stamps are off.
-- `cannot_tell`: frames agree, but under other hypotheses nearly as well: the camera hardly moved.
+- `cannot_tell`: frames agree, but under other hypotheses nearly as well: the camera hardly moved; or too few
+  pairs share surface to call poses bad.
 - `not_measured`: no two frames share enough measured surface.
 """
 
@@ -25,6 +26,8 @@ FITS = 0.75
 #: A pair that agrees on less has a bad pose, where others fit.
 OUTLIER = 0.5
 _MOST_OUTLIERS = 0.2
+#: Fewer pairs prove nothing against poses: one that shares little may disagree by what is hidden from it.
+_FEW = 3
 #: A lead over the next hypothesis of this makes sure; less than `SAME` tells nothing.
 SURE, LIKELY = 0.15, 0.05
 #: Another convention than the claimed one has to lead it by this.
@@ -94,7 +97,7 @@ class PoseFinding:
             return "not measured"
         if len(self.alike) == len(HYPOTHESES) - 1 or self.margin < LIKELY:
             return "cannot tell"
-        return "sure" if self.margin >= SURE and len(self.pairs) >= 3 else "likely"
+        return "sure" if self.margin >= SURE and len(self.pairs) >= _FEW else "likely"
 
     @property
     def scale_is_open(self) -> bool:
@@ -139,7 +142,7 @@ def _judged(fits: list[Fit], pairs: Sequence[Pair], claimed: Convention) -> Pose
 def _verdict(top: Fit, alike: int, own: bool, lead: float, pairs: Sequence[PairShare]) -> Verdict:
     outliers = sum(pair.share < OUTLIER for pair in pairs)
     if top.typical < FITS or outliers > _MOST_OUTLIERS * len(pairs):
-        return "bad_poses"
+        return "bad_poses" if len(pairs) >= _FEW else "cannot_tell"
     if alike == len(HYPOTHESES) - 1 or (not own and lead < _LEAD):
         return "cannot_tell"
     return "fits" if own else "other"
