@@ -21,7 +21,7 @@ demo: setup ## from raw scans to a registered model that answers questions; no G
 	@infra/demo.sh
 
 test: setup-dev ## the tests
-	pytest -n 2 --dist loadgroup $(TESTS)
+	pytest -n 2 --dist loadfile $(TESTS)
 
 ui: setup ## Dagster and MLflow on loopback, over this workspace
 	@python infra/ui.py

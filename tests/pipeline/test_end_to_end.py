@@ -14,7 +14,7 @@ import pytest
 import tiny
 from tiny import OUTS, STAGES, Tiny, environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 Contents = Callable[[Path], dict[str, bytes]]
 SCANS = [f"room{number:04d}_00" for number in range(6)]

@@ -14,7 +14,6 @@ def test_dagster_parses_a_selection_in_text() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("pipeline")
 def test_dvc_runs_an_experiment_with_a_changed_parameter(copied: Tiny) -> None:
     copied.command("git", "add", "-A")
     copied.command("git", "commit", "-qm", "finished")

@@ -20,7 +20,7 @@ from dagster_project.partitions import data_versions, scan_key
 
 from vantage.pipeline.workspace import Workspace
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

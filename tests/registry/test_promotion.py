@@ -29,8 +29,6 @@ from vantage.registry.store import Store, find_store
 from vantage.registry.tracking import MlflowTracker
 
 Settle = Callable[..., dict[str, object]]
-# They follow one another in one workspace, so one worker takes them all.
-pytestmark = pytest.mark.xdist_group("promotion")
 
 
 @pytest.fixture(scope="module")
