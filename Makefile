@@ -36,8 +36,8 @@ format: setup-dev ## let ruff rewrite what it can
 	ruff check --fix .
 	ruff format .
 
-bench: setup-dev ## each hot path beside the straightforward or published way
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; python "$$file"; done
+bench: setup-dev ## each hot path beside the straightforward or published way (ONLY=scans, geometry or models)
+	@for file in benchmarks/$(or $(ONLY),*)/*.py; do echo "== $$file"; python "$$file"; done
 
 fuzz: setup-dev ## the readers of raw formats, a minute each (SECONDS=300 for more)
 	@python -m pip install -q --disable-pip-version-check "atheris>=2.3"

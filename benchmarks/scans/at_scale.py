@@ -4,7 +4,7 @@ Every scan is a raw ScanNet folder (`.sens` of two small frames, mesh, segments,
 content of its own. Measured is what a person waits for when nothing has changed: `vantage ls`, `vantage run`,
 `dvc repro`, and `dvc status` over the files of all scan stages. The time to process them is told only.
 
-    python benchmarks/scans_at_scale.py [--scans 1513] [--keep FOLDER]
+    python benchmarks/scans/at_scale.py [--scans 1513] [--keep FOLDER]
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from vantage.scans.scannet import (
 )
 from vantage.scans.sens import SensWriter
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 CAMERA = Pinhole(64, 48, 58.0, 58.0, 31.5, 23.5)
 BOUNDS_S = {"vantage ls": 10.0, "vantage run extract": 10.0, "dvc repro extract": 10.0, "dvc status": 15.0}
 #: Files of a scan in the outputs of the later stages, stood in for: lift, recover, synthesize.
