@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from vantage.scans.codecs import encode_jpeg, encode_png, shrink_color
 from vantage.scans.config import CaptureConfig
 from vantage.scans.export import Selection, export_files, export_packed, write_poses
 from vantage.scans.export_estimate import estimate_files, estimate_packed
-from vantage.scans.export_folder import at_work
+from vantage.scans.export_folder import MARK, at_work
 from vantage.scans.layout import scan_files
 from vantage.scans.layouts.parts import read_matrix
 from vantage.scans.sens import SensReader, SensWriter
@@ -166,6 +167,9 @@ def test_what_another_export_is_writing_is_not_swept(tmp_path: Path) -> None:
         begun.write_bytes(b"half")
         with at_work(out):
             begun.write_bytes(b"half")
+            again = (out / MARK).with_name("again")
+            again.write_bytes((out / MARK).read_bytes())
+            again.replace(out / MARK)  # as two that start at once do
             export_files(sens, out, Selection(last=3), Silent())
             assert begun.is_file()
         export_files(sens, out, Selection(), Silent())
@@ -303,6 +307,19 @@ def damaged(path: Path) -> Path:
         writer.add_packed(encode_jpeg(smooth(1)[:16]), b"no zlib", pose_of(1))
         writer.add(b"no jpeg", depth_of(3), pose_of(3))
     return path
+
+
+def test_a_frame_without_colour_bytes_moves_no_other(tmp_path: Path) -> None:
+    with SensWriter(tmp_path / "s.sens", COLOR, DEPTH) as writer:
+        for k in range(3):
+            writer.add_packed(
+                b"" if k == 1 else encode_jpeg(smooth(k)), zlib.compress(depth_of(k)), pose_of(3)
+            )
+    with SensReader(tmp_path / "s.sens") as sens:
+        for k in range(3):
+            np.testing.assert_array_equal(sens.depth(k), depth_of(k))
+        with pytest.raises(ScanError, match="frame 1"):
+            sens.color(1)
 
 
 def test_a_packed_scan_keeps_the_ids_of_the_recording(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,17 +39,23 @@ def claim(out: Path, mine: dict[str, Any]) -> None:
 
 @contextmanager
 def at_work(out: Path) -> Iterator[None]:
-    """Holds a claimed folder; the first to come alone sweeps what a killed export left half written."""
-    with (out / MARK).open("rb") as file:
+    """Holds a claimed folder; the first to come alone sweeps what a killed export left half written.
+
+    The folder itself is locked: two that come at once may each put a mark of their own in place.
+    """
+    handle = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             pass  # another export is at work: what looks left behind may be its own
         else:
             for left in out.glob(f"*/.*{_PART}"):
                 left.unlink(missing_ok=True)
-        fcntl.flock(file, fcntl.LOCK_SH)
+        fcntl.flock(handle, fcntl.LOCK_SH)
         yield
+    finally:
+        os.close(handle)
 
 
 def write_whole(path: Path, data: bytes) -> None:
