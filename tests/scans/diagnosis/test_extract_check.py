@@ -158,6 +158,22 @@ def test_one_pair_does_not_prove_poses_bad(room: Recording, tmp_path: Path) -> N
     assert facts["capture"] == "cannot_tell" and "too few" in found.text
 
 
+def test_another_convention_that_is_only_likely_breaks_no_contract(room: Recording, tmp_path: Path) -> None:
+    few = room.only([8, 9])
+    raw = write_extracted(few, tmp_path / "kitchen", Convention("world_to_camera", "opengl", 5000.0))
+    out, facts = extracted(raw, tmp_path, ExtractConfig())
+    contracts.frames(out)
+    found = read_capture(out)
+    assert facts["capture"] == "cannot_tell" and found.pairs == 1
+    assert not {"poses", "camera_axes", "depth_units_per_m"} & set(found.settings)
+    assert judged_as(few, tmp_path) == ("other", "likely")
+
+
+def judged_as(recording: Recording, folder: Path) -> tuple[str, str]:
+    found = recording.judged(folder, Convention("world_to_camera", "opengl", 5000.0))
+    return found.verdict, found.certainty
+
+
 def test_frames_that_share_nothing_pass_as_not_measured(room: Recording, tmp_path: Path) -> None:
     raw = write_extracted(room.only([0]), tmp_path / "kitchen", PLAIN)
     out, facts = extracted(raw, tmp_path, ExtractConfig())

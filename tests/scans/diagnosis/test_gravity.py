@@ -11,7 +11,7 @@ from turned import PLAIN, Recording
 from vantage.geometry.transforms import compose
 from vantage.scans.conventions import UPS, Convention, Up, level_rotation
 from vantage.scans.diagnosis.examine import Claim, gravity_of, up_setting, world_poses
-from vantage.scans.diagnosis.gravity import Gravity
+from vantage.scans.diagnosis.gravity import Gravity, floor_height
 from vantage.scans.diagnosis.verdict import PoseFinding
 from vantage.scans.diagnosis.views import Views, usable
 
@@ -68,6 +68,19 @@ def test_on_the_real_office(real_office: Recording, tmp_path: Path) -> None:
     assert found is not None and found.sure
     assert found.up == "z" and found.off_deg < 1.0
     assert found.floor_m == pytest.approx(0.0, abs=0.03)
+
+
+def test_the_floor_is_the_lowest_large_surface_not_the_largest() -> None:
+    """Of a room that is full of tables, and of strays below its floor."""
+    random = np.random.default_rng(0)
+    heights = np.concatenate([np.full(900, 0.74), np.full(400, 0.02), np.full(9, -1.3)])
+    points = random.uniform(-2, 2, (len(heights), 3))
+    points[:, 2] = heights + random.normal(0, 0.004, len(heights))
+    normals = np.tile([0.0, 0.0, 1.0], (len(heights), 1))
+    found = floor_height(points, normals, np.array([0.0, 0.0, 1.0]), np.full(5, 1.5))
+    assert found == pytest.approx(0.02, abs=0.005)
+    low = np.full(5, 0.1)  # cameras held under the tables and hardly over the floor
+    assert floor_height(points, normals, np.array([0.0, 0.0, 1.0]), low) is None
 
 
 def test_nothing_is_said_without_surface(room: Recording, tmp_path: Path) -> None:
