@@ -84,6 +84,6 @@ def test_a_pose_beyond_all_rooms_is_bad_data_and_names_its_frame(tmp_path: Path)
 
 
 def test_patches_must_tile_the_image() -> None:
-    assert LiftConfig(image_size=384, patch_size=16).grid == (24, 24)
+    assert LiftConfig(image_size=384, patch_size=16).warp(640, 480).shape == (24, 24)
     with pytest.raises(ValueError, match="does not divide"):
         LiftConfig(image_size=64, patch_size=14)
