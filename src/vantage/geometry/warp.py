@@ -7,6 +7,7 @@ a crop or padding an offset, and any sequence of them one factor and one offset 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -103,16 +104,20 @@ class ImageWarp:
     def patch_of(self, number: int, uv: Float[np.ndarray, "*n 2"]) -> Int64[np.ndarray, "*n"]:
         """The patch (row * columns + column) of a tile that shows each place of the colour image.
 
-        `uv` are colour pixel coordinates. -1 outside the colour image (NaN included), the tile or its grid.
+        `uv` are colour pixel coordinates. -1 outside the colour image (NaN included) or the tile's grid, and
+        in a tile pixel that is padding.
         """
         tile = self.tiles[number]
         rows, columns = self.grid(tile)
         edge = uv + 0.5
         place = np.empty(edge.shape)
-        for axis in (0, 1):
+        inside = (edge >= 0) & (edge < (self.width, self.height))
+        for axis, count in enumerate((columns, rows)):
             scale, shift = (float(part[axis] / self.patch_size) for part in (tile.scale, tile.shift))
-            place[..., axis] = edge[..., axis] * scale + shift
-        inside = (edge >= 0) & (edge < (self.width, self.height)) & (place >= 0) & (place < (columns, rows))
+            at = place[..., axis] = edge[..., axis] * scale + shift
+            first, stop = self._shown(number, axis)
+            inside[..., axis] &= at >= max(0, first / self.patch_size)
+            inside[..., axis] &= at < min(count, stop / self.patch_size)
         cell = np.floor(np.where(inside, place, 0.0)).astype(np.int64)
         return np.where(inside.all(axis=-1), cell[..., 1] * columns + cell[..., 0], -1)
 
@@ -126,10 +131,17 @@ class ImageWarp:
     def padding(self, number: int) -> Bool[np.ndarray, "h w"]:
         """Which pixels of a tile are padding: those whose centre lies outside the colour image."""
         tile = self.tiles[number]
-        return ~np.logical_and.outer(
-            _shows(tile.height, tile.scale[1], tile.shift[1], self.height),
-            _shows(tile.width, tile.scale[0], tile.shift[0], self.width),
-        )
+        padding = np.ones((tile.height, tile.width), dtype=np.bool_)
+        (left, right), (top, bottom) = ([max(0, at) for at in self._shown(number, axis)] for axis in (0, 1))
+        padding[top:bottom, left:right] = False
+        return padding
+
+    def _shown(self, number: int, axis: int) -> tuple[int, int]:
+        """The range [first, stop) of tile pixels with their centre in the image, beyond the tile, too."""
+        tile, half = self.tiles[number], Fraction(1, 2)
+        start = tile.shift[axis]
+        stop = start + tile.scale[axis] * (self.width, self.height)[axis]
+        return math.ceil(start - half), math.ceil(stop - half)
 
     @property
     def whole(self) -> bool:
@@ -175,12 +187,6 @@ def squash(width: int, height: int, image_size: int, patch_size: int) -> ImageWa
 
 def _floats(pair: tuple[Fraction, Fraction]) -> Float64[np.ndarray, "2"]:
     return np.array([float(part) for part in pair])
-
-
-def _shows(pixels: int, scale: Fraction, shift: Fraction, size: int) -> Bool[np.ndarray, "{pixels}"]:
-    """Which pixels of one axis have their centre in the colour image, exactly."""
-    inside = [0 <= (Fraction(2 * c + 1, 2) - shift) / scale < size for c in range(pixels)]
-    return np.array(inside, dtype=np.bool_)
 
 
 def _tile(fields: Mapping[str, Any]) -> Tile:

@@ -13,6 +13,7 @@ from vantage.geometry.transforms import apply
 from vantage.geometry.warp import ImageWarp
 
 _HOLE = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+_INFINITY_BITS = np.uint32(0x7F80_0000)
 
 
 @dataclass(frozen=True)
@@ -132,12 +133,13 @@ def _sort_keys(depth: Float32[np.ndarray, "h w"]) -> UInt64[np.ndarray, "n"]:
 
     The bits of positive floats order as integers do, so depth and index fit one sortable word.
     """
-    flat = np.ascontiguousarray(depth, dtype=np.float32).ravel()
-    keys = np.empty(flat.size + 1, dtype=np.uint64)
-    keys[:-1] = (flat.view(np.uint32).astype(np.uint64) << np.uint64(32)) | np.arange(
-        flat.size, dtype=np.uint64
-    )
-    keys[:-1][~((flat > 0) & np.isfinite(flat))] = _HOLE
+    bits = np.ascontiguousarray(depth, dtype=np.float32).ravel().view(np.uint32)
+    keys = np.empty(bits.size + 1, dtype=np.uint64)
+    keys[:-1] = bits
+    keys[:-1] <<= np.uint64(32)
+    keys[:-1] |= np.arange(bits.size, dtype=np.uint64)
+    # Measured are the bits from 1 to the largest finite float's; 0 wraps round to the largest integer.
+    keys[:-1][bits - np.uint32(1) >= _INFINITY_BITS - 1] = _HOLE
     keys[-1] = _HOLE
     return keys
 
