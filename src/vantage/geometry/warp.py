@@ -54,11 +54,13 @@ class Tile:
 
     def from_color(self, uv: Float[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:
         """Tile pixel coordinates of colour pixel coordinates (integers at pixel centres in both)."""
-        return (uv + 0.5) * _floats(self.scale) + _floats(self.shift) - 0.5
+        edge: Float64[np.ndarray, "*n 2"] = (uv + 0.5) * _floats(self.scale) + _floats(self.shift)
+        return edge - 0.5
 
     def to_color(self, uv: Float[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:
         """Colour pixel coordinates of tile pixel coordinates; the inverse of `from_color`."""
-        return (uv + 0.5 - _floats(self.shift)) / _floats(self.scale) - 0.5
+        edge: Float64[np.ndarray, "*n 2"] = (uv + 0.5 - _floats(self.shift)) / _floats(self.scale)
+        return edge - 0.5
 
 
 @dataclass(frozen=True)
@@ -107,19 +109,23 @@ class ImageWarp:
         `uv` are colour pixel coordinates. -1 outside the colour image (NaN included) or the tile's grid, and
         in a tile pixel that is padding.
         """
+        column, row = self.line_of(number, 0, uv[..., 0]), self.line_of(number, 1, uv[..., 1])
+        return np.where((column >= 0) & (row >= 0), row * self.grid(self.tiles[number])[1] + column, -1)
+
+    def line_of(self, number: int, axis: int, c: Float[np.ndarray, "*n"]) -> Int64[np.ndarray, "*n"]:
+        """The column (`axis` 0) or row (1) of a tile's patches that shows colour pixel coordinates u or v.
+
+        -1 as in `patch_of`.
+        """
         tile = self.tiles[number]
-        rows, columns = self.grid(tile)
-        edge = uv + 0.5
-        place = np.empty(edge.shape)
-        inside = (edge >= 0) & (edge < (self.width, self.height))
-        for axis, count in enumerate((columns, rows)):
-            scale, shift = (float(part[axis] / self.patch_size) for part in (tile.scale, tile.shift))
-            at = place[..., axis] = edge[..., axis] * scale + shift
-            first, stop = self._shown(number, axis)
-            inside[..., axis] &= at >= max(0, first / self.patch_size)
-            inside[..., axis] &= at < min(count, stop / self.patch_size)
-        cell = np.floor(np.where(inside, place, 0.0)).astype(np.int64)
-        return np.where(inside.all(axis=-1), cell[..., 1] * columns + cell[..., 0], -1)
+        scale, shift = (float(part[axis] / self.patch_size) for part in (tile.scale, tile.shift))
+        edge = c + 0.5
+        place = edge * scale + shift
+        first, stop = self._shown(number, axis)
+        low, high = first / self.patch_size, min(self.grid(tile)[1 - axis], stop / self.patch_size)
+        inside = (edge >= 0) & (edge < (self.width, self.height)[axis])
+        inside &= (place >= max(0, low)) & (place < high)
+        return np.where(inside, np.floor(np.where(inside, place, 0.0)), -1.0).astype(np.int64)
 
     def centres(self, number: int) -> Float64[np.ndarray, "rows columns 2"]:
         """Tile pixel coordinates of a tile's patch centres."""

@@ -52,8 +52,14 @@ def patch_of_pixels(
     size = (color_camera.width, color_camera.height)
     if size != (warp.width, warp.height):
         raise ValueError(f"the warp is of {warp.width}x{warp.height} pixels, the colour image has {size}")
-    uv, _ = color_camera.project(depth_camera.rays())
-    return np.stack([warp.patch_of(number, uv) for number in range(len(warp.tiles))])
+    # The cameras share their axes, so that a depth column is a colour column, and a row a row.
+    rays = depth_camera.rays()
+    u, v = color_camera.project(rays[0])[0][:, 0], color_camera.project(rays[:, 0])[0][:, 1]
+    patches = []
+    for number, (_, columns) in enumerate(warp.grids):
+        column, row = warp.line_of(number, 0, u)[None, :], warp.line_of(number, 1, v)[:, None]
+        patches.append(np.where((column >= 0) & (row >= 0), row * columns + column, -1))
+    return np.stack(patches)
 
 
 @lru_cache(maxsize=8)
@@ -63,8 +69,10 @@ def _layouts(depth_camera: Pinhole, color_camera: Pinhole, warp: ImageWarp) -> l
 
 
 def _layout(patch: Int64[np.ndarray, "pixels"], rows: int, columns: int) -> _Layout:
-    order = np.argsort(patch, kind="stable")
-    order = order[patch[order] >= 0]
+    shown = np.flatnonzero(patch >= 0)
+    # A stable sort of small integers is numpy's radix sort.
+    small = patch[shown].astype(np.min_scalar_type(rows * columns))
+    order = shown[np.argsort(small, kind="stable")]
     counts = np.bincount(patch[order], minlength=rows * columns)
     members = np.full((rows * columns, max(1, int(counts.max()))), patch.size, dtype=np.int64)
     rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -100,13 +100,15 @@ def read_patches(folder: Path) -> PatchCoordinates:
     with np.load(path, allow_pickle=False) as data:
         version = int(data["version"])
         if version not in (VERSION, WITH_WARP):
-            expected = f"{VERSION} or {WITH_WARP}"
-            raise ContractError("another version", where=path, expected=expected, found=version)
+            known = f"{VERSION} or {WITH_WARP}"
+            raise ContractError("another version", where=path, expected=known, found=version)
         arrays = {name: data[name] for name in _ARRAYS}
         warp = ImageWarp.from_dict(json.loads(str(data["warp"]))) if version == WITH_WARP else None
-    shape = (len(arrays["frame_ids"]), *(arrays["valid"].shape[1:] if warp is None else warp.shape))
-    for name, expected in (("xyz_aligned", (*shape, 3)), *((name, shape) for name in _ARRAYS[2:])):
-        if arrays[name].shape != expected or (warp is None and len(shape) != 3):
+    valid = arrays["valid"]
+    shape = (len(arrays["frame_ids"]), *(valid.shape[1:] if warp is None else warp.shape))
+    for name in _ARRAYS[1:]:
+        expected = (*shape, 3) if name == "xyz_aligned" else shape
+        if arrays[name].shape != expected or (warp is None and valid.ndim != 3):
             found = f"{name} {arrays[name].shape}"
             raise ContractError("patch arrays do not fit", where=path, expected=expected, found=found)
     return PatchCoordinates(**arrays, warp=warp)
