@@ -10,7 +10,7 @@ from vantage.geometry.transforms import apply, invert
 from vantage.lift.config import LiftConfig
 from vantage.lift.stage import lift
 from vantage.records.frames import read_frames, write_frames
-from vantage.records.patches import read_patches, read_views
+from vantage.records.patches import read_patches, read_squashed_patches, read_views
 
 POSES = look_around(2, 5)
 ROOM = make_room(3)
@@ -84,6 +84,69 @@ def test_a_pose_beyond_all_rooms_is_bad_data_and_names_its_frame(tmp_path: Path)
 
 
 def test_patches_must_tile_the_image() -> None:
-    assert LiftConfig(image_size=384, patch_size=16).grid == (24, 24)
+    assert LiftConfig(image_size=384, patch_size=16).warp(640, 480).shape == (24, 24)
     with pytest.raises(ValueError, match="does not divide"):
         LiftConfig(image_size=64, patch_size=14)
+
+
+INTERNVL = {
+    "image_processor_type": "GotOcr2ImageProcessor",
+    "size": {"height": 112, "width": 112},
+    "crop_to_patches": True,
+    "patch_size": 14,
+}
+ONEVISION = {
+    "image_processor_type": "LlavaOnevisionImageProcessor",
+    "size": {"height": 96, "width": 96},
+    "patch_size": 8,
+}
+
+
+def test_a_processor_that_tiles(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """Points lie on the room, and each is seen through its patch of its tile."""
+    from scipy.spatial import cKDTree
+
+    from vantage.records.contracts import patches as contract
+
+    task = a_task(tmp_path, *folders)
+    lift(task, LiftConfig(processor=INTERNVL))
+    contract(task.out)
+    patches = read_patches(task.out)
+    warp = patches.warp
+    assert warp is not None
+    assert len(warp.tiles) == 13  # 4 x 3, as the colour image, and the whole
+    T_raw_cam = read_frames(folders[1])[0].T_raw_cam
+    tree = cKDTree(ROOM.vertices)
+    for number, tile in enumerate(warp.tiles):
+        part = patches.tile(number)
+        assert part.valid.mean() > 0.9
+        assert tree.query(part.xyz_aligned[part.valid])[0].max() < 0.04
+        uv, _ = COLOR.project(apply(invert(T_ALIGNED_RAW @ T_raw_cam), part.xyz_aligned[0]))
+        rows, columns = np.nonzero(part.valid[0])
+        place = (tile.from_color(uv[rows, columns]) + 0.5) / 14
+        np.testing.assert_array_equal(np.floor(place), np.stack([columns, rows], axis=-1))
+
+
+def test_padding_has_no_points(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    task = a_task(tmp_path, *folders)
+    lift(task, LiftConfig(processor=ONEVISION, views_together=4))
+    patches = read_patches(task.out)
+    assert patches.valid.shape[1:] == (12, 12)
+    assert not patches.valid[:, [0, -1]].any()  # 12 of 96 rows above and below are padding: 1.5 patches
+    assert patches.valid[:, 1:-1].mean() > 0.95
+
+
+def test_a_squash_by_name_or_by_a_processor_gives_the_same_points(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    siglip = {
+        "image_processor_type": "SiglipImageProcessor",
+        "size": {"height": 64, "width": 64},
+        "patch_size": 8,
+    }
+    tasks = [a_task(tmp_path / name, *folders) for name in ("one", "two")]
+    lift(tasks[0], LiftConfig())
+    lift(tasks[1], LiftConfig(processor=siglip))
+    one, two = (read_squashed_patches(task.out, (8, 8)) for task in tasks)
+    np.testing.assert_array_equal(one.xyz_aligned, two.xyz_aligned)
+    np.testing.assert_array_equal(one.valid, two.valid)

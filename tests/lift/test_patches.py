@@ -6,12 +6,21 @@ from scipy.spatial.transform import Rotation
 
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import apply, compose
+from vantage.geometry.warp import ImageWarp, Tile
 from vantage.lift.patches import PatchPoints, patch_coordinates, patch_of_pixels
 
 DEPTH_CAMERA = Pinhole(40, 30, 31.0, 30.0, 18.7, 15.2)
 COLOR_CAMERA = Pinhole(48, 40, 33.0, 34.0, 24.1, 18.3)  # sees less than the depth camera, off centre
 seeds = st.integers(0, 2**32 - 1)
 grids = st.tuples(st.integers(1, 8), st.integers(1, 8))
+
+
+def even(camera: Pinhole, grid: tuple[int, int]) -> ImageWarp:
+    """Patches that divide the whole image of a camera."""
+    rows, columns = grid
+    return ImageWarp(
+        camera.width, camera.height, 1, (Tile(camera.width, camera.height).resized(columns, rows),)
+    )
 
 
 def noisy_depth(seed: int, camera: Pinhole = DEPTH_CAMERA) -> np.ndarray:
@@ -70,7 +79,7 @@ def by_loop(
 
 
 def lift(depth: np.ndarray, pose: np.ndarray, grid: tuple[int, int], min_share: float = 0.1) -> PatchPoints:
-    return patch_coordinates(depth, DEPTH_CAMERA, pose, COLOR_CAMERA, grid, min_share)
+    return patch_coordinates(depth, DEPTH_CAMERA, pose, COLOR_CAMERA, even(COLOR_CAMERA, grid), min_share)
 
 
 @given(seeds, grids, st.sampled_from([0.0, 0.1, 0.65, 0.7]))
@@ -110,12 +119,14 @@ def test_every_point_is_a_measured_one() -> None:
     )
     measured = cloud.point.positions.numpy()  # in an order that changes from call to call: a set
     assert len(measured) == np.count_nonzero(depth)
-    found = patch_coordinates(depth, camera, pose, camera.resized(64, 64), (4, 4), 0.1)
+    found = patch_coordinates(
+        depth, camera, pose, camera.resized(64, 64), even(camera.resized(64, 64), (4, 4)), 0.1
+    )
     distance = np.linalg.norm(found.xyz_world[found.valid][:, None] - measured[None], axis=-1).min(axis=1)
     assert found.valid.all()
     assert distance.max() < 1e-5
     # Each pixel a patch of its own: the whole back-projection.
-    every = patch_coordinates(depth, camera, pose, camera, (24, 32), 0.1)
+    every = patch_coordinates(depth, camera, pose, camera, even(camera, (24, 32)), 0.1)
     mine = every.xyz_world[every.valid]
     assert len(mine) == len(measured)
     distance = np.linalg.norm(mine[:, None] - measured[None], axis=-1)
@@ -127,7 +138,7 @@ def test_a_patch_over_an_edge_takes_a_surface_and_tells_its_spread() -> None:
     camera = Pinhole(8, 8, 10.0, 10.0, 3.5, 3.5)
     depth = np.full((8, 8), 1.0, dtype=np.float32)
     depth[:, 5:] = 3.0
-    found = patch_coordinates(depth, camera, np.eye(4), camera, (1, 1), 0.1)
+    found = patch_coordinates(depth, camera, np.eye(4), camera, even(camera, (1, 1)), 0.1)
     assert found.xyz_world[0, 0, 2] == 1.0
     assert found.spread[0, 0] == 2.0
 
@@ -135,11 +146,11 @@ def test_a_patch_over_an_edge_takes_a_surface_and_tells_its_spread() -> None:
 def test_patches_that_the_depth_camera_does_not_reach_are_marked() -> None:
     wide = Pinhole(40, 30, 10.0, 10.0, 19.5, 14.5)
     depth = np.full((30, 40), 2.0, dtype=np.float32)
-    found = patch_coordinates(depth, DEPTH_CAMERA, np.eye(4), wide, (8, 8), 0.1)
+    found = patch_coordinates(depth, DEPTH_CAMERA, np.eye(4), wide, even(wide, (8, 8)), 0.1)
     assert not found.valid[0].any()
     assert found.valid[4, 4]
     assert found.valid_share[0].max() == 0
-    assert (patch_of_pixels(DEPTH_CAMERA, wide, (8, 8)) >= 0).all()
+    assert (patch_of_pixels(DEPTH_CAMERA, wide, even(wide, (8, 8))) >= 0).all()
 
 
 def test_a_depth_image_of_another_size_is_refused() -> None:

@@ -13,9 +13,10 @@ from jaxtyping import Bool, Float32, Float64, UInt8
 from vantage.align.ego import EgoPose
 from vantage.core.errors import ContractError
 from vantage.models.answering import model_image
+from vantage.models.pocket import GRID
 from vantage.records.frames import kept_frames
 from vantage.records.index import done_items
-from vantage.records.patches import PatchCoordinates, read_patches
+from vantage.records.patches import PatchCoordinates, read_squashed_patches
 from vantage.records.questions import Question, read_questions
 from vantage.records.scan import read_scan
 from vantage.scans.pixels import read_color
@@ -87,7 +88,7 @@ def situations(inputs: Mapping[str, Path], scan: str, questions: Sequence[Questi
     Raises:
         ContractError: a question shows a frame that later stages do not know.
     """
-    patches = read_patches(inputs["lift"] / scan)
+    patches = read_squashed_patches(inputs["lift"] / scan, (GRID, GRID))
     shown = sorted({frame for question in questions for frame in question.views})
     images = _images(inputs, scan, shown)
 

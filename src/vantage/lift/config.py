@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
+
+from vantage.geometry.warp import ImageWarp, squash
 
 
 @dataclass(frozen=True)
@@ -13,14 +15,20 @@ class LiftConfig:
     """What the `lift` stage makes.
 
     Attributes:
-        image_size: edge (pixels) of the square image the model sees.
-        patch_size: edge (pixels) of the model's patches; divides `image_size`.
+        processor: `squash` shows the model the whole colour image in a square of `image_size`. Or a mapping:
+            the settings of the model's image processor as its `preprocessor_config.json` has them
+            (`image_processor_type`, and what is not stock), and `patch_size`.
+        views_together: views that the model is shown together; some processors tile one alone.
+        image_size: edge (pixels) of `squash`'s square image.
+        patch_size: edge (pixels) of the model's patches with `squash`; divides `image_size`.
         min_valid_share: a patch with a smaller share of measured depth pixels has no point.
         views: views in a scan's general view set.
         voxel_m: edge (m) of the voxels that view sets cover.
         coverage_stride: every so many rows and columns of a depth image count for coverage.
     """
 
+    processor: Literal["squash"] | dict[str, Any] = "squash"
+    views_together: Annotated[int, Ge(1)] = 4
     image_size: Annotated[int, Ge(1)] = 64
     patch_size: Annotated[int, Ge(1)] = 8
     min_valid_share: Annotated[float, Ge(0.0), Le(1.0)] = 0.1
@@ -31,9 +39,18 @@ class LiftConfig:
     def __post_init__(self) -> None:
         if self.image_size % self.patch_size:
             raise ValueError(f"patch_size {self.patch_size} does not divide image_size {self.image_size}")
+        if self.processor != "squash":
+            from vantage.lift.processors.table import known
 
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of patches in an image."""
-        side = self.image_size // self.patch_size
-        return side, side
+            known(self.processor)
+
+    def warp(self, width: int, height: int) -> ImageWarp:
+        """What the model is shown of a colour image of `width` x `height` pixels.
+
+        Raises ParameterError if the processor is not known, or a setting of it cannot be followed.
+        """
+        if self.processor == "squash":
+            return squash(width, height, self.image_size, self.patch_size)
+        from vantage.lift.processors.table import processor_warp
+
+        return processor_warp(self.processor, width, height, self.views_together)

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt64
 
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import apply
+from vantage.geometry.warp import ImageWarp
 
 _HOLE = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+_INFINITY_BITS = np.uint32(0x7F80_0000)
 
 
 @dataclass(frozen=True)
 class PatchPoints:
-    """The points of one frame's patches.
+    """The points of one frame's patches, in the shape of the warp (`ImageWarp.shape`).
 
     Attributes:
         xyz_world: metres, in the world of the pose; zeros where invalid.
@@ -25,47 +27,57 @@ class PatchPoints:
         valid_share: share of the patch's depth pixels that hold a measurement; 0 if it has no depth pixel.
     """
 
-    xyz_world: Float32[np.ndarray, "gh gw 3"]
-    valid: Bool[np.ndarray, "gh gw"]
-    spread: Float32[np.ndarray, "gh gw"]
-    valid_share: Float32[np.ndarray, "gh gw"]
+    xyz_world: Float32[np.ndarray, "*patches 3"]
+    valid: Bool[np.ndarray, "*patches"]
+    spread: Float32[np.ndarray, "*patches"]
+    valid_share: Float32[np.ndarray, "*patches"]
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """What depends on the cameras only: the depth pixels of every patch, padded with the pixel count."""
+    """What depends on the cameras only: the depth pixels of a tile's patches, padded with the pixel count."""
 
     members: Int64[np.ndarray, "p longest"]
     counts: Int64[np.ndarray, "p"]
-    rays: Float64[np.ndarray, "pixels 3"]
 
 
 def patch_of_pixels(
-    depth_camera: Pinhole, color_camera: Pinhole, grid: tuple[int, int]
-) -> Int64[np.ndarray, "{depth_camera.height} {depth_camera.width}"]:
-    """The patch (row * columns + column) of the colour image that each depth pixel's centre falls in.
+    depth_camera: Pinhole, color_camera: Pinhole, warp: ImageWarp
+) -> Int64[np.ndarray, "tiles {depth_camera.height} {depth_camera.width}"]:
+    """The patch (row * columns + column) of each tile that each depth pixel's centre falls in.
 
-    -1 outside the colour image. The cameras share centre and axes; patches divide the colour image evenly.
+    -1 outside the colour image, the tile or its patches. The cameras share centre and axes. Raises ValueError
+    if the warp is of another colour image.
     """
-    rows, columns = grid
-    uv, _ = color_camera.project(depth_camera.rays())
-    column = np.floor((uv[..., 0] + 0.5) * (columns / color_camera.width)).astype(np.int64)
-    row = np.floor((uv[..., 1] + 0.5) * (rows / color_camera.height)).astype(np.int64)
-    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-    return np.where(inside, row * columns + column, -1)
+    size = (color_camera.width, color_camera.height)
+    if size != (warp.width, warp.height):
+        raise ValueError(f"the warp is of {warp.width}x{warp.height} pixels, the colour image has {size}")
+    # The cameras share their axes, so that a depth column is a colour column, and a row a row.
+    rays = depth_camera.rays()
+    u, v = color_camera.project(rays[0])[0][:, 0], color_camera.project(rays[:, 0])[0][:, 1]
+    patches = []
+    for number, (_, columns) in enumerate(warp.grids):
+        column, row = warp.line_of(number, 0, u)[None, :], warp.line_of(number, 1, v)[:, None]
+        patches.append(np.where((column >= 0) & (row >= 0), row * columns + column, -1))
+    return np.stack(patches)
 
 
-@lru_cache(maxsize=16)
-def _layout(depth_camera: Pinhole, color_camera: Pinhole, grid: tuple[int, int]) -> _Layout:
-    patch = patch_of_pixels(depth_camera, color_camera, grid).ravel()
-    n_patches = grid[0] * grid[1]
-    order = np.argsort(patch, kind="stable")
-    order = order[patch[order] >= 0]
-    counts = np.bincount(patch[order], minlength=n_patches)
-    members = np.full((n_patches, max(1, int(counts.max()))), patch.size, dtype=np.int64)
+@lru_cache(maxsize=8)
+def _layouts(depth_camera: Pinhole, color_camera: Pinhole, warp: ImageWarp) -> list[_Layout]:
+    patches = patch_of_pixels(depth_camera, color_camera, warp)
+    return [_layout(patch.ravel(), *grid) for patch, grid in zip(patches, warp.grids, strict=True)]
+
+
+def _layout(patch: Int64[np.ndarray, "pixels"], rows: int, columns: int) -> _Layout:
+    shown = np.flatnonzero(patch >= 0)
+    # A stable sort of small integers is numpy's radix sort.
+    small = patch[shown].astype(np.min_scalar_type(rows * columns))
+    order = shown[np.argsort(small, kind="stable")]
+    counts = np.bincount(patch[order], minlength=rows * columns)
+    members = np.full((rows * columns, max(1, int(counts.max()))), patch.size, dtype=np.int64)
     rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
     members[patch[order], rank] = order
-    return _Layout(members, counts, depth_camera.rays().reshape(-1, 3))
+    return _Layout(members, counts)
 
 
 def patch_coordinates(
@@ -73,55 +85,72 @@ def patch_coordinates(
     depth_camera: Pinhole,
     T_world_cam: Float[np.ndarray, "4 4"],
     color_camera: Pinhole,
-    grid: tuple[int, int],
+    warp: ImageWarp,
     min_valid_share: float,
 ) -> PatchPoints:
-    """The points of a `grid` = (rows, columns) of patches over the colour image, from one depth image.
+    """The points of the patches that `warp` makes of the colour image, from one depth image.
 
     `depth` is in metres along the optical axis; 0, negative and non-finite values are holes and never
     count. The point of a patch is its pixel of lower median depth, equal depths ordered by pixel index, so
     that it lies on a surface: a mean over an edge would lie in free space. A patch needs a valid pixel and a
-    share of valid pixels of at least `min_valid_share`. Raises ValueError if the depth image is not of its
-    camera's size.
+    share of valid pixels of at least `min_valid_share`. A depth pixel counts in every tile that shows it;
+    padding shows none. Raises ValueError if depth image or warp are not of their camera's size.
     """
     if depth.shape != (depth_camera.height, depth_camera.width):
         expected = (depth_camera.height, depth_camera.width)
         raise ValueError(f"a depth image of {expected} was expected from its camera, found {depth.shape}")
-    layout = _layout(depth_camera, color_camera, grid)
-    ranked = np.sort(_sort_keys(depth)[layout.members], axis=1)
-    n_valid = np.count_nonzero(ranked != _HOLE, axis=1)
-    share = n_valid / np.maximum(layout.counts, 1)
-    valid = (n_valid > 0) & (share >= min_valid_share)
+    keys = _sort_keys(depth)
+    parts = [_medians(keys, one, min_valid_share) for one in _layouts(depth_camera, color_camera, warp)]
+    median, spread, share, valid = (np.concatenate(part) for part in zip(*parts, strict=True))
 
-    rows, last = np.flatnonzero(valid), n_valid[valid] - 1
-    median = ranked[rows, last // 2]
-    pixel = (median & np.uint64(0xFFFF_FFFF)).astype(np.int64)
     xyz = np.zeros((len(valid), 3), dtype=np.float32)
-    xyz[valid] = apply(T_world_cam, layout.rays[pixel] * _depth_of(median)[:, None].astype(np.float64))
-    spread = np.zeros(len(valid), dtype=np.float32)
-    spread[valid] = _depth_of(ranked[rows, (last * 9 + 5) // 10]) - _depth_of(ranked[rows, (last + 5) // 10])
+    xyz[valid] = apply(T_world_cam, _points(median[valid], depth_camera))
     return PatchPoints(
-        xyz.reshape(*grid, 3),
-        valid.reshape(grid),
-        spread.reshape(grid),
-        share.astype(np.float32).reshape(grid),
+        xyz.reshape(*warp.shape, 3),
+        valid.reshape(warp.shape),
+        spread.reshape(warp.shape),
+        share.reshape(warp.shape),
     )
 
 
-def _sort_keys(depth: Float32[np.ndarray, "h w"]) -> np.ndarray:
+def _medians(
+    keys: UInt64[np.ndarray, "n"], layout: _Layout, min_valid_share: float
+) -> tuple[
+    UInt64[np.ndarray, "p"], Float32[np.ndarray, "p"], Float32[np.ndarray, "p"], Bool[np.ndarray, "p"]
+]:
+    """Of each patch: the key of its median pixel, spread (m; 0 where invalid), valid share and validity."""
+    ranked = np.sort(keys[layout.members], axis=1)
+    n_valid = np.count_nonzero(ranked != _HOLE, axis=1)
+    share = n_valid / np.maximum(layout.counts, 1)
+    valid = (n_valid > 0) & (share >= min_valid_share)
+    rows, last = np.arange(len(valid)), np.maximum(n_valid - 1, 0)
+    spread = _depth_of(ranked[rows, (last * 9 + 5) // 10]) - _depth_of(ranked[rows, (last + 5) // 10])
+    spread = np.where(valid, spread, np.float32(0))
+    return ranked[rows, last // 2], spread, share.astype(np.float32), valid
+
+
+def _points(keys: UInt64[np.ndarray, "n"], camera: Pinhole) -> Float64[np.ndarray, "n 3"]:
+    """Camera points (m) of the pixels and depths in some keys."""
+    pixel = (keys & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+    v, u = np.divmod(pixel, camera.width)
+    return camera.backproject(np.stack([u, v], axis=-1).astype(np.float64), _depth_of(keys))
+
+
+def _sort_keys(depth: Float32[np.ndarray, "h w"]) -> UInt64[np.ndarray, "n"]:
     """A key for each pixel and one hole for padding, ordered by depth, then pixel index.
 
     The bits of positive floats order as integers do, so depth and index fit one sortable word.
     """
-    flat = np.ascontiguousarray(depth, dtype=np.float32).ravel()
-    keys = np.empty(flat.size + 1, dtype=np.uint64)
-    keys[:-1] = (flat.view(np.uint32).astype(np.uint64) << np.uint64(32)) | np.arange(
-        flat.size, dtype=np.uint64
-    )
-    keys[:-1][~((flat > 0) & np.isfinite(flat))] = _HOLE
+    bits = np.ascontiguousarray(depth, dtype=np.float32).ravel().view(np.uint32)
+    keys = np.empty(bits.size + 1, dtype=np.uint64)
+    keys[:-1] = bits
+    keys[:-1] <<= np.uint64(32)
+    keys[:-1] |= np.arange(bits.size, dtype=np.uint64)
+    # Measured are the bits from 1 to the largest finite float's; 0 wraps round to the largest integer.
+    keys[:-1][bits - np.uint32(1) >= _INFINITY_BITS - 1] = _HOLE
     keys[-1] = _HOLE
     return keys
 
 
-def _depth_of(keys: np.ndarray) -> Float32[np.ndarray, "n"]:
+def _depth_of(keys: UInt64[np.ndarray, "n"]) -> Float32[np.ndarray, "n"]:
     return (keys >> np.uint64(32)).astype(np.uint32).view(np.float32)

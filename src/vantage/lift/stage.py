@@ -8,6 +8,7 @@ from jaxtyping import Float32, Int64
 from vantage.core.errors import ScanError
 from vantage.core.seeds import priority
 from vantage.core.tasks import Facts, Task
+from vantage.geometry.warp import ImageWarp
 from vantage.lift.config import LiftConfig
 from vantage.lift.coverage import frame_voxels, greedy_coverage
 from vantage.lift.patches import PatchPoints, patch_coordinates
@@ -25,6 +26,7 @@ def lift(task: Task, config: LiftConfig) -> Facts:
     meta, frames = read_scan(task.inputs["extract"]), kept_frames(task.inputs["extract"])
     if not frames:
         raise ScanError("no frame of the scan was kept", where=meta.scan_id, expected="at least one frame")
+    warp = config.warp(meta.color.width, meta.color.height)
     points, voxels = [], []
     for done, frame in enumerate(frames):
         task.progress.step(done, len(frames), f"frame {frame.frame_id}")
@@ -32,11 +34,11 @@ def lift(task: Task, config: LiftConfig) -> Facts:
         pose = meta.T_aligned_raw @ frame.T_raw_cam
         points.append(
             patch_coordinates(
-                depth, meta.depth_of(frame), pose, meta.color_of(frame), config.grid, config.min_valid_share
+                depth, meta.depth_of(frame), pose, meta.color_of(frame), warp, config.min_valid_share
             )
         )
         voxels.append(_voxels(meta, frame, depth, config))
-    patches = _stacked(frames, points)
+    patches = _stacked(frames, points, None if config.processor == "squash" else warp)
     if not patches.valid.any():
         raise ScanError(
             "no image patch has depth",
@@ -70,11 +72,12 @@ def _voxels(
         raise ScanError(str(error), where=where, found=f"a camera at {pose[:3, 3].tolist()} m") from error
 
 
-def _stacked(frames: list[Frame], points: list[PatchPoints]) -> PatchCoordinates:
+def _stacked(frames: list[Frame], points: list[PatchPoints], warp: ImageWarp | None) -> PatchCoordinates:
     return PatchCoordinates(
         frame_ids=np.array([frame.frame_id for frame in frames], dtype=np.int64),
         xyz_aligned=np.stack([p.xyz_world for p in points]),
         valid=np.stack([p.valid for p in points]),
         spread=np.stack([p.spread for p in points]),
         valid_share=np.stack([p.valid_share for p in points]),
+        warp=warp,
     )

@@ -98,8 +98,8 @@ class Answerer:
 
     def _patches(self, views: Views) -> tuple[Float32[np.ndarray, "v gh gw 3"], Bool[np.ndarray, "v gh gw"]]:
         """Ego coordinates of every patch; without depth no patch has any."""
-        grid, count = self._lift.grid, len(views.images)
-        xyz, valid = np.zeros((count, *grid, 3), np.float32), np.zeros((count, *grid), np.bool_)
+        warp, count = self._lift.warp(views.colors[0].width, views.colors[0].height), len(views.images)
+        xyz, valid = np.zeros((count, *warp.shape, 3), np.float32), np.zeros((count, *warp.shape), np.bool_)
         if views.depth is None or views.depth_cameras is None:
             return xyz, valid
         for i, depth in enumerate(views.depth):
@@ -108,7 +108,7 @@ class Answerer:
                 views.depth_cameras[i],
                 views.T_aligned_cams[i],
                 views.colors[i],
-                grid,
+                warp,
                 self._lift.min_valid_share,
             )
             xyz[i] = views.ego.to_ego(points.xyz_world.astype(np.float64), "aligned")

@@ -17,7 +17,7 @@ from vantage.models.pocket import GRID, PATCHES
 from vantage.models.tokens import answer_id, question_ids
 from vantage.records.frames import kept_frames
 from vantage.records.index import done_items
-from vantage.records.patches import read_patches
+from vantage.records.patches import read_squashed_patches
 from vantage.records.questions import Question, read_questions
 from vantage.records.scan import read_scan
 from vantage.scans.pixels import read_color
@@ -109,12 +109,7 @@ def _read_frames(
     valid: list[Bool[np.ndarray, "n 64"]],
 ) -> dict[int, int]:
     """Append the frames' pictures and points; returns the row of each frame id."""
-    patches = read_patches(inputs["lift"] / scan)
-    if patches.valid.shape[1:] != (GRID, GRID):
-        raise ContractError(
-            "the pocket model wants another patch grid", where=inputs["lift"] / scan,
-            expected=(GRID, GRID), found=patches.valid.shape[1:], hint="set lift.grid to 8 by 8",
-        )  # fmt: skip
+    patches = read_squashed_patches(inputs["lift"] / scan, (GRID, GRID))
     meta = read_scan(inputs["extract"] / scan)
     known = {frame.frame_id: frame for frame in kept_frames(inputs["extract"] / scan)}
     patch_row = patches.row_of()

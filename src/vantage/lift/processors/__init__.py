@@ -1,0 +1,1 @@
+"""The warps of stock image processors, from their settings alone: a module for each kind."""
