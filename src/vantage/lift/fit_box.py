@@ -67,7 +67,9 @@ def _smallest(p: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "3 3"]:
     if len(p) < 4 or spread[2] <= 1e-6 * max(float(spread[0]), 1e-12):
         return _principal(p)
     cloud = o3d.utility.Vector3dVector(p)
-    found = o3d.geometry.OrientedBoundingBox.create_from_points_minimal(cloud)
+    # It warns of candidates that it passes over.
+    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
+        found = o3d.geometry.OrientedBoundingBox.create_from_points_minimal(cloud)
     R = np.array(found.R, dtype=np.float64)
     if np.linalg.det(R) < 0:
         R[:, 2] *= -1

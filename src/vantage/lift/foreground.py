@@ -27,7 +27,7 @@ def foreground(surface: DepthSurface, region: Region, settings: BoxSettings) -> 
     """
     box = region.box
     margin = max(_RING_LEAST_PX, _RING_SHARE * float((box[2:] - box[:2]).max()))
-    near = (surface.depth > 0) & region.within(surface.uv, margin)
+    near = np.asarray((surface.depth > 0) & region.within(surface.uv, margin))
     rows, columns = np.nonzero(near)
     if not len(rows):
         return near
@@ -39,7 +39,7 @@ def foreground(surface: DepthSurface, region: Region, settings: BoxSettings) -> 
     ours = _ends_inside(label, inside, region.weight(uv)) | interior
     if ours.sum() < settings.min_points:  # something flat on a flat thing: a picture, a rug
         ours = inside
-    out = np.zeros_like(near)
+    out = np.zeros(near.shape, dtype=bool)
     out[rows[ours], columns[ours]] = True
     return out
 
@@ -132,4 +132,4 @@ def _ends_inside(
     lead = np.bincount(label[use], (weight * inside)[use], count) * share**2
     ours = share >= _ENDS_INSIDE
     ours[int(lead.argmax())] = True
-    return use & inside & ours[np.maximum(label, 0)]
+    return np.asarray(use & inside & ours[np.maximum(label, 0)])

@@ -71,7 +71,7 @@ class Region:
         if self.mask is not None:
             return np.ones(uv.shape[:-1])
         off = (uv - (self.box[:2] + self.box[2:]) / 2) / np.maximum(self.box[2:] - self.box[:2], 1.0)
-        return np.exp(-4.0 * (off**2).sum(axis=-1))
+        return np.asarray(np.exp(-4.0 * (off**2).sum(axis=-1)))
 
     def beside(self, uv: Float64[np.ndarray, "*n 2"]) -> Bool[np.ndarray, "*n"]:
         """Which colour pixels are clearly outside: beyond what its edge may be off by."""
