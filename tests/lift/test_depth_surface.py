@@ -7,7 +7,7 @@ from vantage.core.errors import ScanError
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import compose
 from vantage.lift.box_settings import BoxSettings
-from vantage.lift.depth_surface import DepthSurface, depth_surface
+from vantage.lift.depth_surface import DepthSurface, depth_surface, hidden_border
 
 CAMERA = Pinhole(64, 48, 60.0, 62.0, 31.0, 24.0)
 COLOR = Pinhole(96, 80, 90.0, 91.0, 47.0, 40.0)
@@ -91,3 +91,14 @@ def test_wrong_images_and_poses_are_refused() -> None:
         surface_of(np.ones((64, 48)))
     with pytest.raises(ScanError, match="not a rigid"):
         surface_of(np.ones((48, 64)), 2 * np.eye(4))
+
+
+def test_the_outline_is_hidden_where_what_is_beside_it_is_nearer() -> None:
+    depth = np.full((48, 64), 4.0)
+    mine = np.zeros(depth.shape, dtype=bool)
+    mine[10:30, 20:40] = True
+    depth[mine] = 2.0
+    assert hidden_border(surface_of(depth), mine, BoxSettings()) == 0
+    depth[:, 40:] = 1.0  # along one of four equal sides
+    assert hidden_border(surface_of(depth), mine, BoxSettings()) == pytest.approx(0.25, abs=0.01)
+    assert hidden_border(surface_of(depth), np.zeros_like(mine), BoxSettings()) == 0
