@@ -130,6 +130,28 @@ def recover(
     _command("recover").recover(points, poses, intrinsics, size, shrink, stride, mode, out)
 
 
+@app.command("lift-boxes")
+def lift_boxes(
+    depth: Annotated[Path, typer.Option(help="16 bit PNG, or .npy in metres; 0 for holes.")],
+    color_size: Annotated[str, typer.Option(metavar="WxH", help="Of the image of the detections.")],
+    intrinsics: Annotated[str, typer.Option(metavar="FX,FY,CX,CY", help="Of that image, in pixels.")],
+    detections: Annotated[Path, typer.Option(help="JSON: a list of bbox or mask, label, score.")],
+    out: Annotated[Path, typer.Option(help="The JSON file to write, in Omni3D's fields.")],
+    depth_intrinsics: Annotated[
+        str | None, typer.Option(metavar="FX,FY,CX,CY", help="Of the depth image, if not the same view.")
+    ] = None,
+    depth_unit_m: Annotated[float, typer.Option(help="Metres of one unit of a PNG.")] = 0.001,
+    pose: Annotated[
+        Path | None, typer.Option(help="4x4, camera to a world with z up; default: held level.")
+    ] = None,
+    fit: Annotated[str, typer.Option(help="upright: turned about the vertical alone; free.")] = "upright",
+) -> None:
+    """Lift 2D boxes and masks of an image with depth to oriented 3D boxes, each with a confidence."""
+    _command("lift_boxes").lift_boxes(
+        depth, color_size, intrinsics, depth_intrinsics, depth_unit_m, pose, detections, fit, out
+    )
+
+
 @app.command(hidden=True)
 def scores(workspace: WorkspaceOption = None) -> None:
     """Print the last evaluation: every arm with intervals, and the controls."""
