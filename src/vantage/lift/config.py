@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
+
+from vantage.lift.estimators.config import DepthConfig
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class LiftConfig:
         views: views in a scan's general view set.
         voxel_m: edge (m) of the voxels that view sets cover.
         coverage_stride: every so many rows and columns of a depth image count for coverage.
+        depth: where depth comes from.
     """
 
     image_size: Annotated[int, Ge(1)] = 64
@@ -27,6 +30,7 @@ class LiftConfig:
     views: Annotated[int, Ge(1)] = 8
     voxel_m: Annotated[float, Gt(0.0)] = 0.1
     coverage_stride: Annotated[int, Ge(1)] = 4
+    depth: DepthConfig = field(default_factory=DepthConfig)
 
     def __post_init__(self) -> None:
         if self.image_size % self.patch_size:

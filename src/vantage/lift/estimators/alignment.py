@@ -139,7 +139,7 @@ def _least_median(
     a, b = rng.integers(len(x), size=(2, _HYPOTHESES))
     with np.errstate(divide="ignore", invalid="ignore"):
         scales = (y[a] - y[b]) / (x[a] - x[b]) if shift else y[a] / x[a]
-    offsets = y[a] - scales * x[a] if shift else np.zeros(_HYPOTHESES)
+        offsets = y[a] - scales * x[a] if shift else np.zeros(_HYPOTHESES)
     possible: Bool[np.ndarray, "k"] = np.isfinite(scales) & (scales > 0)
     if not possible.any():
         raise ScanError("the estimate is flat, or falls where the sensor rises", expected="a scale above 0")

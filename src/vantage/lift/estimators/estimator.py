@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vantage.core.errors import ContractError, ParameterError, ResourceError
+from vantage.lift.estimators.config import Device, Precision
 from vantage.lift.estimators.grids import Warp
 from vantage.lift.estimators.meaning import Meaning, meaning_of
 from vantage.lift.estimators.model_files import (
@@ -25,9 +26,6 @@ from vantage.lift.estimators.processors import load_processor, prepare
 
 if TYPE_CHECKING:
     import torch
-
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def depth_pro_processor() -> Any:
     from transformers.image_processing_backends import PilBackend
     from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, PILImageResampling
 
-    class DepthProImageProcessorPil(PilBackend):  # type: ignore[misc, no-any-unimported]
+    class DepthProImageProcessorPil(PilBackend):  # type: ignore[misc]
         """Settings as in `preprocessor_config.json`; 1536 x 1536 without keeping the aspect."""
 
         resample = PILImageResampling.BILINEAR
