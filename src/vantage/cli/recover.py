@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vantage.cli.cameras import camera_of
 from vantage.core.errors import ParameterError, ResourceError, ScanError
 from vantage.geometry.camera import Pinhole
 from vantage.records.intersections import Intersections, write_intersections
@@ -42,7 +43,7 @@ def recover(
     """
     if mode not in MODES:
         raise ParameterError("unknown mode", where="--mode", expected=" or ".join(MODES), found=mode)
-    camera = _camera(intrinsics, size)
+    camera = camera_of(intrinsics, size)
     if not (np.isfinite(shrink) and 0 < shrink <= 1) or min(camera.width, camera.height) * shrink < 1:
         expected = "above 0, at most 1, and at least a pixel left"
         raise ParameterError("not a size of buffer", where="--shrink", expected=expected, found=shrink)
@@ -75,24 +76,6 @@ def _write(out: Path, found: Intersections) -> None:
         raise ResourceError(f"cannot write the scores: {error.strerror}", where=out) from error
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _camera(intrinsics: str, size: str) -> Pinhole:
-    try:
-        fx, fy, cx, cy = (float(word) for word in intrinsics.split(","))
-    except ValueError as error:
-        expected = "fx,fy,cx,cy in pixels"
-        raise ParameterError(
-            "not intrinsics", where="--intrinsics", expected=expected, found=intrinsics
-        ) from error
-    try:
-        width, height = (int(word) for word in size.lower().split("x"))
-    except ValueError as error:
-        raise ParameterError("not an image size", where="--size", expected="1296x968", found=size) from error
-    try:
-        return Pinhole(width, height, fx, fy, cx, cy)
-    except ValueError as error:
-        raise ParameterError("not a camera", where="--intrinsics, --size", found=error) from error
 
 
 def _scores(scan: ScanPoints, poses: PoseFiles, camera: Pinhole, shrink: float, mode: str) -> Scores:
