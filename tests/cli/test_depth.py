@@ -38,7 +38,8 @@ def files(tmp_path: Path) -> Path:
 def call(folder: Path, network: Path, **options: object) -> None:
     given: dict[str, object] = {
         "images": [folder / "0.png", folder / "1.png"], "model": str(network), "revision": "",
-        "intrinsics": "", "sensors": [], "shift": False, "device": "auto", "out": folder / "out", "dry_run": False,
+        "intrinsics": "", "sensors": [], "shift": False, "device": "auto", "out": folder / "out",
+        "dry_run": False,
     }  # fmt: skip
     depth(**{**given, **options})  # type: ignore[arg-type]
 

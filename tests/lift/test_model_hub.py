@@ -1,4 +1,4 @@
-"""Models of the hub: a real server on loopback that speaks as much of the hub's protocol as a download needs."""
+"""Models of the hub: a server on loopback that speaks as much of the hub's protocol as a download needs."""
 
 import hashlib
 import json
@@ -131,6 +131,11 @@ model = load_estimator("owner/tiny", "{revision}")
 print("loaded", model.files.identity, model.meaning.quantity)
 """
 
+FIND = """
+from vantage.lift.estimators.model_files import find_model
+print("found", find_model("owner/tiny", "{revision}").identity)
+"""
+
 
 def test_a_model_is_told_fetched_once_and_then_used_without_the_hub(hub: Hub, tmp_path: Path) -> None:
     home = tmp_path / "home"
@@ -152,24 +157,25 @@ def test_a_model_is_told_fetched_once_and_then_used_without_the_hub(hub: Hub, tm
 
 
 def test_offline_nothing_is_asked_for(hub: Hub, tmp_path: Path) -> None:
-    for code in (LOAD, COST):
+    for code in (FIND, COST):
         told = run(hub, tmp_path / "empty", code.format(revision=COMMIT), HF_HUB_OFFLINE="1")
         assert "ResourceError: the model is not on this machine, and the hub cannot be asked" in told
     assert not hub.asked
 
 
 def test_a_branch_is_resolved_to_its_commit(hub: Hub, tmp_path: Path) -> None:
-    assert f"loaded owner/tiny@{COMMIT} metric" in run(hub, tmp_path / "home", LOAD.format(revision="main"))
+    assert f"found owner/tiny@{COMMIT}" in run(hub, tmp_path / "home", FIND.format(revision="main"))
 
 
 def test_unknown_names_and_revisions(hub: Hub, tmp_path: Path) -> None:
-    told = run(hub, tmp_path / "home", LOAD.format(revision="nonesuch"))
+    told = run(hub, tmp_path / "home", FIND.format(revision="nonesuch"))
     assert "ParameterError: no such model or revision on the hub" in told
-    told = run(hub, tmp_path / "home", LOAD.format(revision="").replace("owner/tiny", "owner/other"))
+    told = run(hub, tmp_path / "home", FIND.format(revision="").replace("owner/tiny", "owner/other"))
     assert "ParameterError: no such model or revision on the hub" in told
 
 
+@pytest.mark.slow  # the hub's library tries again for half a minute
 def test_a_hub_that_is_away(hub: Hub, tmp_path: Path) -> None:
-    told = run(hub, tmp_path / "home", LOAD.format(revision=COMMIT), HF_ENDPOINT="http://127.0.0.1:9")
+    told = run(hub, tmp_path / "home", FIND.format(revision=COMMIT), HF_ENDPOINT="http://127.0.0.1:9")
     assert "ResourceError" in told
     assert "owner/tiny, revision c0ffee" in told
