@@ -109,7 +109,7 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
     """
     raw_dir = task.inputs["download"]
     require_own_files(raw_dir, task.item)
-    scan = open_scan(raw_dir, task.item, config.stride, config.capture)
+    scan = open_scan(raw_dir, task.item, config.stride, config.capture, config.require_depth)
     recorded = recorded_alignment(raw_dir, task.item)
     T_aligned_raw, rests_on = alignment(recorded, scan.up)
     annotations = read_annotations(raw_dir, task.item, T_aligned_raw)
