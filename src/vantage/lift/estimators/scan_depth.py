@@ -92,7 +92,7 @@ class EstimatedDepth:
             if number == 0 and len(batches) > 1:
                 left = (time.monotonic() - started) * (len(batches) - 1)
                 self.task.progress.say(
-                    f"{self.meta.scan_id}: depth of {len(todo)} frames by {self.model.files.name} on "
+                    f"depth of {len(todo)} frames by {self.model.files.name} on "
                     f"{self.model.device}, about {left:.0f} s to go"
                 )
             self.task.progress.step(done, len(todo), "estimating depth")
