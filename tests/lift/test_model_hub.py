@@ -152,6 +152,7 @@ def test_a_model_is_told_fetched_once_and_then_used_without_the_hub(hub: Hub, tm
     hub.asked.clear()
     offline = {"HF_HUB_OFFLINE": "1"}
     assert f"loaded owner/tiny@{COMMIT} metric" in run(hub, home, LOAD.format(revision=COMMIT), **offline)
+    assert f"cost 0 0 3 {size}" in run(hub, home, COST.format(revision=COMMIT), **offline)
     assert not hub.asked
     assert f"cost 0 0 3 {size}" in run(hub, home, COST.format(revision=COMMIT))
 

@@ -67,10 +67,11 @@ def find_model(model: str, revision: str = "") -> ModelFiles:
 def download_cost(model: str, revision: str = "") -> Cost:
     """Files and bytes that `find_model` would fetch, beside those that are there; it raises the same."""
     if is_folder(model):
-        sizes = [path.stat().st_size for path in _files(Path(model).expanduser())]
-        return Cost(0, 0, len(sizes), sum(sizes))
+        return _nothing_to_fetch(Path(model).expanduser())
     _require_hub_id(model)
     files = _ask_hub(model, revision, dry_run=True)
+    if isinstance(files, str):  # offline: the folder that is there
+        return _nothing_to_fetch(Path(files))
     wanted = [file.file_size for file in files if file.will_download]
     here = [file.file_size or 0 for file in files if not file.will_download]
     known = [size for size in wanted if size is not None]
@@ -85,6 +86,11 @@ def folder_identity(folder: Path) -> str:
 def folder_state(folder: Path) -> list[list[str | int]]:
     """Names, sizes and times of those files: when they change, so may the model."""
     return [[str(p.absolute()), p.stat().st_size, p.stat().st_mtime_ns] for p in _files(folder)]
+
+
+def _nothing_to_fetch(folder: Path) -> Cost:
+    sizes = [path.stat().st_size for path in _files(folder)]
+    return Cost(0, 0, len(sizes), sum(sizes))
 
 
 def _files(folder: Path) -> list[Path]:
