@@ -1,13 +1,21 @@
 """The camera's height above the floor in depth of unknown scale, against ray-cast rooms."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from box_room import COLOR, look_around, make_room, render, sensed
 from vantage.core.errors import ScanError
+from vantage.core.tasks import Task
 from vantage.geometry.transforms import R_FLU_RDF, apply, compose
 from vantage.lift.estimators.floor import find_floor
+from vantage.records.frames import kept_frames
+from vantage.records.scan import read_scan
+from vantage.scans.config import DownloadConfig, ExtractConfig, FolderConfig
+from vantage.scans.pixels import read_depth
+from vantage.scans.stage import download, extract
 
 UP = np.array([0.0, 0.0, 1.0])
 
@@ -83,3 +91,34 @@ def test_no_floor_is_told() -> None:
     for depth in (wall, ceiling, np.zeros(shape, np.float32), noise):
         with pytest.raises(ScanError, match="no floor"):
             find_floor(depth, COLOR, up_of(level))
+
+
+def test_the_floor_of_a_real_office(office: Path, tmp_path: Path) -> None:
+    """A real depth sensor's images, times 1.7: most frames show the floor, and desks are far off.
+
+    The recording's world has its floor at z = 0, to 3 cm.
+    """
+    inputs: dict[str, Path] = {}
+    for stage in ("download", "extract"):
+        for name in (stage, f"{stage}.work"):
+            (tmp_path / name).mkdir()
+        task = Task(office.name, dict(inputs), tmp_path / stage, tmp_path / f"{stage}.work", 0)
+        if stage == "download":
+            download(task, DownloadConfig(source="folder", folder=FolderConfig(path=str(office))))
+        else:
+            extract(task, ExtractConfig())
+        inputs[stage] = task.out
+    meta = read_scan(inputs["extract"])
+    scales = []
+    for frame in kept_frames(inputs["extract"]):
+        pose = meta.T_aligned_raw @ frame.T_raw_cam
+        depth = read_depth(inputs["download"], meta, frame) * np.float32(1.7)
+        try:
+            scales.append(pose[2, 3] / find_floor(depth, meta.depth_of(frame), up_of(pose)).below)
+        except ScanError:
+            continue
+    right = np.abs(np.array(scales) * 1.7 - 1) < 0.025
+    assert len(scales) >= 35  # of 42
+    assert right.sum() >= 32
+    assert np.abs(np.array(scales)[~right] / np.median(scales) - 1).min() > 0.25  # so that lift tells them
+    assert np.median(scales) * 1.7 == pytest.approx(1, abs=0.015)
