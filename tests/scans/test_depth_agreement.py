@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from depth_agreement import PairAgreement, compare_depth, depth_agreement, median_share
 from vantage.core.tasks import Task
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import compose, from_yaw, invert
 from vantage.records.frames import kept_frames, read_frames
 from vantage.records.scan import read_scan
-from vantage.scans.agreement import PairAgreement, compare_depth, depth_agreement, median_share
 from vantage.scans.config import DownloadConfig, ExtractConfig, FolderConfig
 from vantage.scans.stage import download, extract, list_scans
 

@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from vantage.geometry.camera import Pinhole
 from vantage.scans.codecs import encode_jpeg, encode_png, shrink_color
 from vantage.scans.config import CaptureConfig
 from vantage.scans.export import Selection, export_files, export_packed, write_poses
+from vantage.scans.export_estimate import estimate_files, estimate_packed
+from vantage.scans.export_folder import MARK, at_work
+from vantage.scans.layout import scan_files
 from vantage.scans.layouts.parts import read_matrix
 from vantage.scans.sens import SensReader, SensWriter
 from vantage.scans.source import open_scan
@@ -147,11 +151,57 @@ def test_kill_9_leaves_no_half_file(tmp_path: Path) -> None:
     for path in done:
         with Image.open(path) as image:
             np.testing.assert_array_equal(np.asarray(image), depth_of(int(path.stem)))
+    (out / "depth" / ".399.png.0123abcd.part").write_bytes(b"half")  # where the kill came between two steps
     subprocess.run(command, check=True, capture_output=True)
     with SensReader(source) as sens:
         export_files(sens, tmp_path / "whole", Selection(), Silent())
-    whole, resumed = file_digests(tmp_path / "whole"), file_digests(out)
-    assert {name: resumed[name] for name in whole} == whole
+    assert file_digests(tmp_path / "whole") == file_digests(out)
+    assert not list(out.rglob(".*"))
+
+
+def test_what_another_export_is_writing_is_not_swept(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with SensReader(write(tmp_path / "s.sens")) as sens:
+        export_files(sens, out, Selection(last=2), Silent())
+        begun = out / "depth" / ".5.png.0123abcd.part"
+        begun.write_bytes(b"half")
+        with at_work(out):
+            begun.write_bytes(b"half")
+            again = (out / MARK).with_name("again")
+            again.write_bytes((out / MARK).read_bytes())
+            again.replace(out / MARK)  # as two that start at once do
+            export_files(sens, out, Selection(last=3), Silent())
+            assert begun.is_file()
+        export_files(sens, out, Selection(), Silent())
+        assert not begun.exists()
+
+
+@pytest.mark.parametrize("size", [None, (24, 16)])
+@pytest.mark.parametrize("form", ["files", "packed"])
+def test_the_cost_is_told_first(tmp_path: Path, form: str, size: tuple[int, int] | None) -> None:
+    source, out = write(tmp_path / "s.sens", frames=60), tmp_path / ("out" if form == "files" else "out.sens")
+    command = [sys.executable, "-m", "vantage", "sens", "export", str(source), "--out", str(out)]
+    command += ["--form", form, "--stride", "2", *(["--color-size", "24x16"] if size else []), "--dry-run"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert not out.exists() and "free on the disk" in told
+    selection = Selection(stride=2, color_size=size)
+    with SensReader(source) as sens:
+        if form == "packed":
+            estimate = estimate_packed(sens, selection)
+            export_packed(sens, out, selection, Silent())
+            written = out.stat().st_size
+            assert told.startswith("30 frames: 1 file to write")
+        else:
+            export_files(sens, out, Selection(stride=2, last=12, color_size=size), Silent())
+            before = sum(p.stat().st_size for p in out.rglob("*.*"))
+            estimate = estimate_files(sens, out, selection, 2)
+            assert export_files(sens, out, selection, Silent()) == estimate.files == 3 * 24
+            written = sum(p.stat().st_size for p in out.rglob("*.*")) - before
+            assert told.startswith("30 frames: 90 files to write")
+        assert estimate.frames == 30 and estimate.seconds > 0
+        assert estimate.size == pytest.approx(written, rel=0.15)
+        again = estimate_files(sens, out, selection, 2) if form == "files" else None
+        assert again is None or (again.files, again.size) == (0, 0)
 
 
 def test_two_exports_into_one_folder(tmp_path: Path) -> None:
@@ -257,6 +307,42 @@ def damaged(path: Path) -> Path:
         writer.add_packed(encode_jpeg(smooth(1)[:16]), b"no zlib", pose_of(1))
         writer.add(b"no jpeg", depth_of(3), pose_of(3))
     return path
+
+
+def test_a_frame_without_colour_bytes_moves_no_other(tmp_path: Path) -> None:
+    with SensWriter(tmp_path / "s.sens", COLOR, DEPTH) as writer:
+        for k in range(3):
+            writer.add_packed(
+                b"" if k == 1 else encode_jpeg(smooth(k)), zlib.compress(depth_of(k)), pose_of(3)
+            )
+    with SensReader(tmp_path / "s.sens") as sens:
+        for k in range(3):
+            np.testing.assert_array_equal(sens.depth(k), depth_of(k))
+        with pytest.raises(ScanError, match="frame 1"):
+            sens.color(1)
+
+
+def test_a_packed_scan_keeps_the_ids_of_the_recording(tmp_path: Path) -> None:
+    scan = tmp_path / "kitchen"
+    scan.mkdir()
+    packed = scan / "kitchen.sens"
+    with SensReader(write(tmp_path / "s.sens")) as sens:
+        export_packed(sens, packed, Selection(stride=2, first=1), Silent())
+        poses = sens.poses()
+    assert set(scan_files(scan, "kitchen")) == {"kitchen.sens", "kitchen.frames.json"}
+    read = open_scan(scan, "kitchen", 1, CaptureConfig())
+    assert [frame.frame_id for frame in read.frames] == [1, 3, 5]
+    np.testing.assert_array_equal(read.frames[1].T_raw_cam.astype(np.float32), poses[3])
+    assert [f.frame_id for f in open_scan(scan, "kitchen", 2, CaptureConfig()).frames] == [1, 5]
+    note = scan / "kitchen.frames.json"
+    good = note.read_text()
+    damages = (good.replace("3", "0"), good.replace('"poses": "', '"poses": "0'), "{}", "[", "\udce9")
+    for damaged_note in (*damages, good.replace("    1,\n", "")):
+        note.write_bytes(damaged_note.encode("utf-8", "surrogateescape"))
+        with pytest.raises(ScanError, match=r"kitchen\.frames\.json"):
+            open_scan(scan, "kitchen", 1, CaptureConfig())
+    note.unlink()
+    assert [f.frame_id for f in open_scan(scan, "kitchen", 1, CaptureConfig()).frames] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("size", [None, (24, 16)])

@@ -123,6 +123,8 @@ def test_other_bad_annotation_files(tmp_path: Path) -> None:
     write_segments(path, "scene0000_00", np.array([5, 5, 2], dtype=np.int32))
     with pytest.raises(ScanError, match="each of 4 mesh vertices"):
         read_segments(path, 4)
+    with pytest.raises(ScanError, match="2 mesh vertices"):
+        read_segments(path, 2)
     path.write_text('{"segIndices": [1, ')
     with pytest.raises(ScanError, match="JSON"):
         read_segments(path, 2)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vantage.core.errors import ParameterError, ResourceError, ScanError
+from vantage.core.tasks import Task
 from vantage.scans.config import DownloadConfig, FolderConfig
 from vantage.scans.layout import check_name, scan_files, scan_folder, scan_folders
 from vantage.scans.scannet import find, require_own_files, stem
-from vantage.scans.stage import list_scans
+from vantage.scans.stage import download, list_scans
 
 
 def test_finds_scans_of_both_layouts_and_passes_over_the_rest(raw_scan: Path, extracted_scan: Path) -> None:
@@ -111,6 +114,28 @@ def test_a_target_that_cannot_be_written_is_not_the_scans_fault(raw_scan: Path, 
     gone = {"a.txt": raw_scan / "none.txt"}
     with pytest.raises(ScanError, match="gone"):
         take(gone, tmp_path / "fresh", link=False)
+
+
+def test_a_full_disk_and_a_read_only_one(
+    raw_scan: Path, tmp_path: Path, make_task: Callable[..., Task]
+) -> None:
+    """What does not fit is the disk's fault, not the scan's: the stage stops, the scan is not set aside."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (raw_scan / "scene0000_00.sens").open("ab").truncate(2 << 20)
+    config = DownloadConfig(source="folder", folder=FolderConfig(path=str(raw_scan.parent)))
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        task = replace(make_task("scene0000_00"), out=disk / "out")
+        with pytest.raises(ResourceError, match="cannot write") as caught:
+            download(task, config)
+        assert "No space left" in str(caught.value) and caught.value.hint is not None
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(ResourceError, match="Read-only file system"):
+            download(replace(task, out=disk / "other"), config)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_link_out_of_a_raw_scan_is_refused(raw_scan: Path, tmp_path: Path) -> None:

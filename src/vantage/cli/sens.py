@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ import typer
 from vantage.core.errors import ParameterError
 
 if TYPE_CHECKING:
+    from vantage.scans.export import Selection
     from vantage.scans.sens import SensReader
 
 app = typer.Typer(name="sens", help="Read ScanNet's .sens files.", no_args_is_help=True)
@@ -66,14 +68,19 @@ def export(
     form: Annotated[str, typer.Option(help="files (ScanNet's extracted layout) or packed.")] = "files",
     workers: Annotated[int, typer.Option(min=1, help="Frames at a time.")] = 2,
     salvage: SalvageOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it costs; write nothing.")] = False,
 ) -> None:
-    """Write frames as files, or as a smaller .sens. Stopped halfway, the same command goes on."""
+    """Write frames as files, or as a smaller .sens. Stopped halfway, files go on where they were."""
     from vantage.cli.show import progress
     from vantage.scans.export import Selection, export_files, export_packed
     from vantage.scans.sens import SensReader
 
     first, last = _range(frames)
     selection = Selection(stride, first, last, _size(color_size), _parts(parts))
+    if dry_run:
+        with SensReader(file, salvage) as sens:
+            typer.echo(_estimated(sens, out, selection, _form(form), workers))
+        return
     with SensReader(file, salvage) as sens, progress("export") as shown:
         if _form(form) == "packed":
             typer.echo(f"{export_packed(sens, out, selection, shown)} frames written to {out}")
@@ -81,6 +88,23 @@ def export(
             typer.echo(f"{export_files(sens, out, selection, shown, workers)} files written to {out}")
         if sens.damage is not None:
             typer.echo(f"warning: {sens.damage}", err=True)
+
+
+def _estimated(sens: SensReader, out: Path, selection: Selection, form: str, workers: int) -> str:
+    from vantage.pipeline.ahead import size_text
+    from vantage.scans.export_estimate import estimate_files, estimate_packed
+
+    if form == "packed":
+        cost = estimate_packed(sens, selection)
+    else:
+        cost = estimate_files(sens, out, selection, workers)
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
+    free = size_text(shutil.disk_usage(there).free)
+    what = "files" if cost.files != 1 else "file"
+    return (
+        f"{cost.frames:,} frames: {cost.files:,} {what} to write, about {size_text(cost.size)} in about "
+        f"{cost.seconds:.0f} s; {free} free on the disk"
+    )
 
 
 def _facts(sens: SensReader) -> dict[str, Any]:

@@ -6,21 +6,18 @@ at reduced scale. A JPEG that keeps its size is copied byte for byte, depth keep
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from vantage.core import atomic
-from vantage.core.errors import ParameterError, ResourceError, ScanError
+from vantage.core.errors import ParameterError, ScanError
 from vantage.core.progress import Progress
 from vantage.geometry.camera import Pinhole
 from vantage.records.arrays import write_arrays
@@ -32,12 +29,13 @@ from vantage.scans.codecs import (
     image_size,
     shrink_color,
 )
+from vantage.scans.export_folder import at_work, claim, write_whole, writing
 from vantage.scans.layouts.writing import matrix_text, square
+from vantage.scans.packed_ids import write_ids
 from vantage.scans.raw import pinhole
 from vantage.scans.sens import SensFrame, SensReader, SensWriter
 
 PARTS = ("color", "depth", "pose")
-MARK = "export.json"
 _ENDS = {".jpg": b"\xff\xd9", ".png": b"IEND\xaeB`\x82", ".txt": b"\n"}
 
 
@@ -81,12 +79,11 @@ def export_files(
     ScanError after all others are written when images were unreadable.
     """
     chosen = selection.frames(len(sens))
-    with _writing(out):
-        _claim(out, sens, selection)
-        _write_cameras(out / "intrinsic", sens, selection.color_size)
-        jobs = list(_jobs(sens, out, chosen, selection))
-        bad = []
-        with ThreadPoolExecutor(workers) as pool:
+    with writing(out):
+        claim(out, _identity(sens, selection))
+        with at_work(out), ThreadPoolExecutor(workers) as pool:
+            _write_cameras(out / "intrinsic", sens, selection.color_size)
+            jobs, bad = list(missing_files(sens, out, chosen, selection)), []
             for done, error in enumerate(pool.map(partial(_done, out), jobs), start=1):
                 bad += [error] if error else []
                 progress.step(done, len(jobs), "files")
@@ -97,14 +94,15 @@ def export_files(
 def export_packed(sens: SensReader, out: Path, selection: Selection, progress: Progress) -> int:
     """Write the chosen frames as a smaller `.sens`; depth is copied as it is packed. Returns their number.
 
-    Frames are numbered anew in it: `<out>.frames.json` beside it tells which they were. Raises ScanError
-    after the file is written when frames were left out because their colour was unreadable.
+    Frames are numbered anew in it: `<out>.frames.json` beside it tells which they were, and whoever reads it
+    as a scan gets those ids. Raises ScanError after the file is written when frames were left out because
+    their colour was unreadable.
     """
     chosen, head = selection.frames(len(sens)), sens.header
     color, depth = cameras(sens, selection.color_size)
     bad, taken = [], []
     with (
-        _writing(out),
+        writing(out),
         SensWriter(
             out,
             color,
@@ -130,7 +128,7 @@ def export_packed(sens: SensReader, out: Path, selection: Selection, progress: P
                 taken.append(index)
             progress.step(done + 1, len(chosen), "frames")
         # Before the file appears: a sidecar alone says nothing wrong, a file alone would.
-        atomic.write_json(out.with_suffix(".frames.json"), {"source": sens.path.name, "frames": taken})
+        write_ids(out, sens.path.name, taken, sens.poses()[taken])
     _tell_unreadable(bad, sens)
     return len(taken)
 
@@ -138,7 +136,7 @@ def export_packed(sens: SensReader, out: Path, selection: Selection, progress: P
 def write_poses(sens: SensReader, out: Path) -> int:
     """Write every pose: an NPZ (`T_raw_cam`, `frame_ids`, `timestamps_us`), or a folder of `K.txt`."""
     frames = sens.frames()
-    with _writing(out):
+    with writing(out):
         if out.suffix == ".npz":
             part = out.with_name(f".{out.stem}.{uuid.uuid4().hex[:8]}.npz")
             times = np.array([frame.timestamp_color for frame in frames], dtype=np.int64)
@@ -148,7 +146,7 @@ def write_poses(sens: SensReader, out: Path) -> int:
         else:
             out.mkdir(parents=True, exist_ok=True)
             for frame in frames:
-                _write(out / f"{frame.index}.txt", matrix_text(frame.T_raw_cam).encode())
+                write_whole(out / f"{frame.index}.txt", matrix_text(frame.T_raw_cam).encode())
     return len(frames)
 
 
@@ -163,8 +161,8 @@ def cameras(sens: SensReader, color_size: tuple[int, int] | None) -> tuple[Pinho
 _Job = tuple[str, Callable[[], bytes]]
 
 
-def _jobs(sens: SensReader, out: Path, chosen: range, selection: Selection) -> Iterator[_Job]:
-    """File names and what makes their bytes, those missing alone."""
+def missing_files(sens: SensReader, out: Path, chosen: range, selection: Selection) -> Iterator[_Job]:
+    """Names of the files that `out` lacks, and what makes their bytes."""
     table, size = sens.frames(), selection.color_size
     jpeg = size is not None or sens.header.color_compression == "jpeg"
     makers: dict[str, tuple[str, Callable[[SensFrame], bytes]]] = {
@@ -198,7 +196,7 @@ def _done(out: Path, job: _Job) -> ScanError | None:
     """Write a file; what its image's reader raises, if it does."""
     name, make = job
     try:
-        _write(out / name, make())
+        write_whole(out / name, make())
     except ScanError as error:
         return error
     return None
@@ -251,60 +249,16 @@ def _write_cameras(folder: Path, sens: SensReader, color_size: tuple[int, int] |
         "extrinsic_depth": sens.header.extrinsic_depth,
     }
     for name, matrix in matrices.items():
-        _write(folder / f"{name}.txt", matrix_text(matrix).encode())
+        write_whole(folder / f"{name}.txt", matrix_text(matrix).encode())
 
 
-def _claim(out: Path, sens: SensReader, selection: Selection) -> None:
-    """Note what the folder holds, and refuse one that holds something else."""
+def _identity(sens: SensReader, selection: Selection) -> dict[str, Any]:
+    """What makes two exports into one folder the same."""
     head = sens.header
-    mine = {
+    return {
         "source": sens.path.name,
         "bytes": sens.path.stat().st_size,
         "frames": head.frame_count,
         "color_size": selection.color_size and list(selection.color_size),
         "depth_shift": head.depth_shift,
     }
-    mark = out / MARK
-    # Looked at before the mark: another export into the folder writes its mark first of all.
-    strangers = out.is_dir() and any(path.name[0] != "." for path in out.iterdir())
-    if mark.is_file():
-        found = json.loads(mark.read_text(encoding="utf-8"))
-        if found != mine:
-            hint = "Export into another folder, or remove this one."
-            raise ParameterError(
-                "the folder holds another export", where=mark, expected=mine, found=found, hint=hint
-            )
-        return
-    if strangers:
-        raise ParameterError("the folder is not empty", where=out, hint="Export into a folder of its own.")
-    atomic.write_json(mark, mine)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """A file that appears whole; not flushed to disk one by one, which would cost more than all else."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    """Turns what the file system refuses into an error that says what to do."""
-    try:
-        yield
-    except ScanError:
-        raise
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise ResourceError(
-            "the disk is full" if full else f"cannot write the export: {error.strerror}",
-            where=error.filename or out,
-            hint="Free space; the same command goes on from here."
-            if full
-            else "Choose a folder that may be written.",
-        ) from error

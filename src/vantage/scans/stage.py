@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vantage.core.errors import ScanError
@@ -111,27 +112,28 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
     require_own_files(raw_dir, task.item)
     scan = open_scan(raw_dir, task.item, config.stride, config.capture, config.require_depth)
     recorded = recorded_alignment(raw_dir, task.item)
-    T_aligned_raw, rests_on = alignment(recorded, scan.up)
-    annotations = read_annotations(raw_dir, task.item, T_aligned_raw)
-    meta = ScanMeta(
+    cameras = ScanMeta(
         scan_id=task.item,
         room_id=room_of(task.item),
-        T_aligned_raw=T_aligned_raw,
+        T_aligned_raw=alignment(recorded, scan.up)[0],
         color=scan.color,
         depth=scan.depth,
         depth_unit_m=scan.depth_unit_m,
-        labelled=annotations.labelled,
+        labelled=False,
     )
     frames = []
     for done, (raw, jump) in enumerate(zip(scan.frames, jumps(scan.frames), strict=True)):
         task.progress.step(done, len(scan.frames), f"frame {raw.frame_id}")
-        frames.append(judge(raw_dir, meta, raw, jump, config))
+        frames.append(judge(raw_dir, cameras, raw, jump, config))
     _require_kept(frames, task.item)
     claim = Claim(convention_of(raw_dir, scan, config.capture), recorded)
-    capture = check_capture(raw_dir, scan, {f.frame_id for f in frames if f.kept}, claim)
+    checked = check_capture(raw_dir, scan, {f.frame_id for f in frames if f.kept}, claim)
+    capture = checked.capture
     require_agreement(capture, config.min_depth_agreement, task.item)
+    T_aligned_raw, rests_on = alignment(recorded, scan.up, checked.floor_m)
+    annotations = read_annotations(raw_dir, task.item, T_aligned_raw)
     write_capture(task.out, capture)
-    write_scan(task.out, meta)
+    write_scan(task.out, replace(cameras, T_aligned_raw=T_aligned_raw, labelled=annotations.labelled))
     write_frames(task.out, frames)
     write_objects(task.out, annotations.objects)
     write_points(task.out, annotations.points)

@@ -16,9 +16,10 @@ from vantage.core.tasks import Task
 from vantage.geometry.transforms import compose
 from vantage.records import contracts
 from vantage.records.capture import CAPTURE_FILE, read_capture
+from vantage.records.scan import read_scan
 from vantage.scans.codecs import encode_jpeg, encode_png16
 from vantage.scans.config import CaptureConfig, ExtractConfig
-from vantage.scans.conventions import Convention, level_rotation
+from vantage.scans.conventions import Convention, Up, level_rotation
 from vantage.scans.generated.scan import GeneratedScan, write_scan
 from vantage.scans.stage import extract
 
@@ -103,6 +104,38 @@ def test_another_axis_that_is_up_is_refused(room: Recording, tmp_path: Path) -> 
     with pytest.raises(ContractError, match=r"extract.capture.up: y"):
         contracts.frames(out)
     contracts.frames(extracted(raw, tmp_path, ExtractConfig(capture=CaptureConfig(up="y")))[0])
+
+
+@pytest.mark.parametrize(
+    ("up", "shift"), [("z", (0.3, -0.2, 1.4)), ("-y", (0.5, 2.0, 0.1)), ("x", (0.0, 0.0, 0.0))]
+)
+def test_the_floor_that_is_seen_becomes_zero(
+    room: Recording, tmp_path: Path, up: Up, shift: tuple[float, float, float]
+) -> None:
+    moved = room.moved(compose(level_rotation(up).T, np.array(shift)))
+    raw = write_extracted(moved, tmp_path / "kitchen", PLAIN)
+    out, facts = extracted(raw, tmp_path, ExtractConfig(capture=CaptureConfig(up=up)))
+    T, truth = read_scan(out).T_aligned_raw, moved.T_aligned_world
+    assert truth is not None
+    np.testing.assert_allclose(T[2, :3], truth[2, :3], atol=1e-9)
+    assert T[2, 3] == pytest.approx(truth[2, 3], abs=0.02)
+    assert facts["alignment"].endswith("; floor found") == (abs(truth[2, 3]) > 0.05)
+
+
+def test_a_floor_where_it_should_be_and_one_unseen_move_nothing(room: Recording, tmp_path: Path) -> None:
+    assert room.T_aligned_world is not None
+    aligned = room.moved(room.T_aligned_world)
+    raw = write_extracted(aligned, tmp_path / "kitchen", PLAIN)
+    out, _ = extracted(raw, tmp_path, ExtractConfig())
+    assert np.array_equal(read_scan(out).T_aligned_raw, np.eye(4))
+    half = aligned.depth_mm.shape[1] // 2
+    unseen = replace(aligned, depth_mm=np.where(np.arange(2 * half)[:, None] < half, aligned.depth_mm, 0))
+    raw = write_extracted(
+        unseen.moved(compose(np.eye(3), np.array([0.0, 0.0, 1.0]))), tmp_path / "high", PLAIN
+    )
+    out, facts = extracted(raw, tmp_path, ExtractConfig())
+    assert "floor" not in facts["alignment"]
+    assert np.array_equal(read_scan(out).T_aligned_raw, np.eye(4))
 
 
 def test_bad_poses_set_the_scan_aside_under_the_floor(room: Recording, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from vantage.scans.diagnosis.examine import Claim, Examination, examine, pose_se
 from vantage.scans.diagnosis.hypotheses import HYPOTHESES, Hypothesis
 from vantage.scans.diagnosis.pairs import choose_pairs, stray_poses
 from vantage.scans.diagnosis.report import text_of, values_of
+from vantage.scans.diagnosis.verdict import judge_poses
 from vantage.scans.generated.path import camera_path, looking
 from vantage.scans.generated.render import Scene
 
@@ -113,6 +114,31 @@ def test_a_bad_pair_is_listed_by_its_frames(room: Recording, tmp_path: Path) -> 
     assert {70} & {k for p in found.poses.outliers for k in (p.first, p.second)}
     assert all(70 in (p.first, p.second) for p in found.poses.outliers)
     assert "70" in text_of("s", "made", 20, found).split("disagree", 1)[1]
+
+
+def test_many_bad_pairs_are_bad_poses_where_most_agree(room: Recording, tmp_path: Path) -> None:
+    from scipy.spatial.transform import Rotation
+
+    poses = room.T_world_cam.copy()
+    turn = Rotation.from_rotvec([0, 0, 0.4]).as_matrix()
+    poses[[3, 7, 11], :3, :3] = turn @ poses[[3, 7, 11], :3, :3]
+    found = examined(replace(room, T_world_cam=poses), tmp_path, pairs=18).poses
+    assert found.top.typical > 0.85
+    assert 0.2 < len(found.outliers) / len(found.pairs) < 0.5
+    assert found.verdict == "bad_poses"
+
+
+def test_a_scale_a_little_off_is_the_claim_or_open_but_not_another(room: Recording, tmp_path: Path) -> None:
+    """Claims of 1000 to 1100 units a metre where 1000 is true: kept, then left open, then corrected."""
+    pairs = room.pairs(tmp_path, PLAIN, count=8)
+    verdicts = []
+    for units in np.arange(1000.0, 1101.0, 10.0):
+        found = judge_poses(pairs, Convention(depth_units_per_m=float(units)), thorough=True)
+        assert found.best.depth_units_per_m == (units if found.verdict == "fits" else 1000.0)
+        verdicts.append(found.verdict)
+    order = {"fits": 0, "cannot_tell": 1, "other": 2}
+    ranks = [order[verdict] for verdict in verdicts]
+    assert ranks == sorted(ranks) and set(ranks) == {0, 1, 2} and ranks[1] == 0
 
 
 def test_a_pose_that_jumps_away_and_back() -> None:

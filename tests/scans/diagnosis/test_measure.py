@@ -8,10 +8,9 @@ import numpy as np
 from turned import PLAIN, Recording
 
 from vantage.geometry.transforms import compose, invert
-from vantage.scans.agreement import TOLERANCE_M
 from vantage.scans.conventions import POSE_DIRECTIONS, Convention
 from vantage.scans.diagnosis.hypotheses import HYPOTHESES, Hypothesis
-from vantage.scans.diagnosis.measure import ENOUGH, TOLERANCE, tally
+from vantage.scans.diagnosis.measure import ENOUGH, TOLERANCE, TOLERANCE_M, tally
 from vantage.scans.diagnosis.views import View, grid_points
 from vantage.scans.raw import RawFrame
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vantage.scans.agreement import compare_depth
+from depth_agreement import compare_depth
 from vantage.scans.config import CaptureConfig
 from vantage.scans.generated.config import GeneratedConfig, NoiseConfig
 from vantage.scans.generated.scan import GeneratedScan, generate_scan, recording_of

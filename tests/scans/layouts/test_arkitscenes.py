@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from depth_agreement import depth_agreement
 from vantage.core.errors import ScanError
 from vantage.records.frames import Frame
 from vantage.records.scan import ScanMeta
-from vantage.scans.agreement import depth_agreement
 from vantage.scans.codecs import decode_depth, encode_png16
 from vantage.scans.config import CaptureConfig, ExtractConfig
 from vantage.scans.frames import judge

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from depth_agreement import depth_agreement, median_share
 from vantage.core.errors import ScanError
 from vantage.core.tasks import Task
 from vantage.lift.config import LiftConfig
@@ -18,7 +19,6 @@ from vantage.lift.stage import lift
 from vantage.records.frames import Frame, kept_frames, read_frames
 from vantage.records.patches import read_patches
 from vantage.records.scan import ScanMeta, read_scan
-from vantage.scans.agreement import depth_agreement, median_share
 from vantage.scans.codecs import decode_color, encode_jpeg
 from vantage.scans.config import CaptureConfig, DownloadConfig, ExtractConfig, FolderConfig
 from vantage.scans.frames import judge

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from depth_agreement import compare_depth
 from vantage.core.errors import ScanError
 from vantage.geometry.transforms import apply, invert
-from vantage.scans.agreement import compare_depth
 from vantage.scans.codecs import decode_depth
 from vantage.scans.config import CaptureConfig
 from vantage.scans.layouts.base import Recording

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vantage.core.errors import ScanError
@@ -26,7 +26,18 @@ from vantage.scans.raw import RawScan
 PAIRS, POINTS = 4, 600
 
 
-def check_capture(raw_dir: Path, scan: RawScan, kept: Container[int], claim: Claim) -> Capture:
+@dataclass(frozen=True)
+class Checked:
+    """The record of the check, and the height (m) of the floor along the axis claimed to be up.
+
+    `floor_m` is None where no floor is seen, or a recorded axisAlignment tells it.
+    """
+
+    capture: Capture
+    floor_m: float | None = None
+
+
+def check_capture(raw_dir: Path, scan: RawScan, kept: Container[int], claim: Claim) -> Checked:
     """Judge what is claimed of a scan by a few pairs of its kept frames (by id).
 
     Another convention is named only when it is sure. Gravity is looked at where no axisAlignment is recorded.
@@ -38,10 +49,13 @@ def check_capture(raw_dir: Path, scan: RawScan, kept: Container[int], claim: Cla
     if found.verdict == "other" and found.certainty != "sure":
         found = replace(found, verdict="cannot_tell")
     settings: dict[str, Setting] = pose_settings(found)
-    if claim.T_aligned_raw is None and found.verdict in ("fits", "other"):
-        T_world_cams = world_poses(frames, claim.convention, found.best)
-        settings |= up_setting(found, claim, gravity_of(views.all(), frames, T_world_cams, found.best))
-    return _record(found, settings)
+    if claim.T_aligned_raw is not None or found.verdict not in ("fits", "other"):
+        return Checked(_record(found, settings))
+    T_world_cams = world_poses(frames, claim.convention, found.best)
+    gravity = gravity_of(views.all(), frames, T_world_cams, found.best)
+    settings |= up_setting(found, claim, gravity)
+    floor_m = None if gravity is None else gravity.floor_along(claim.up, T_world_cams[:, :3, 3].mean(axis=0))
+    return Checked(_record(found, settings), floor_m)
 
 
 def _record(found: PoseFinding, settings: dict[str, Setting]) -> Capture:

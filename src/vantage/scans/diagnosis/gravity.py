@@ -17,6 +17,7 @@ _LEAST_SUPPORT = 0.05
 _LEAST_NORMALS = 300
 _BIN_M = 0.04
 _SIDEWAYS = 0.3
+_LEANING_DEG = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,16 @@ class Gravity:
     support: float
     sure: bool
     floor_m: float | None
+
+    def floor_along(self, axis: Float64[np.ndarray, "3"], under: Float64[np.ndarray, "3"]) -> float | None:
+        """Height (m) of the floor along a unit `axis` of the world, straight down it from the point `under`.
+
+        None where no floor is seen, gravity is not sure, or the axis leans more than 10 degrees.
+        """
+        along = float(axis @ self.direction)
+        if self.floor_m is None or not self.sure or along < np.cos(np.radians(_LEANING_DEG)):
+            return None
+        return float(axis @ under - (self.direction @ under - self.floor_m) / along)
 
 
 def find_gravity(

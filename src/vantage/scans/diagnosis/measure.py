@@ -9,9 +9,10 @@ from jaxtyping import Float, Float64
 
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import Matrix4, invert
-from vantage.scans.agreement import TOLERANCE_M
 from vantage.scans.diagnosis.views import View
 
+#: What people ask for: the share of points that agree within so many metres.
+TOLERANCE_M = 0.05
 #: Depths agree within this share of themselves. A tolerance in metres would favour small scales.
 TOLERANCE = 0.02
 #: Of a pair's points, at least this share must be comparable: else chance decides.

@@ -8,6 +8,7 @@ from vantage.geometry.camera import Pinhole
 from vantage.records.frames import PixelRef
 from vantage.scans.conventions import Convention
 from vantage.scans.layouts.base import Reading
+from vantage.scans.packed_ids import beside, read_ids
 from vantage.scans.raw import RawFrame, RawScan, is_identity, pinhole
 from vantage.scans.scannet import SENS, find
 from vantage.scans.sens import SensReader
@@ -15,7 +16,7 @@ from vantage.scans.sens_format import SensHeader
 
 
 class SensLayout:
-    """`<scan>.sens`. Frame ids are positions in the file."""
+    """`<scan>.sens`. Frame ids are positions in the file, or those of the file it was packed from."""
 
     name = "scannet"
     example = "scene0000_00.sens"
@@ -26,18 +27,20 @@ class SensLayout:
         return any(p.name.endswith(SENS) and not p.name.startswith(".") for p in folder.iterdir())
 
     def files(self, folder: Path, scan_id: str) -> dict[str, Path]:
-        """The `.sens`."""
+        """The `.sens`, and the note of its frame ids if there is one."""
         sens = find(folder, scan_id, SENS)
-        return {} if sens is None else {sens.name: sens}
+        if sens is None:
+            return {}
+        return {path.name: path for path in (sens, beside(sens)) if path.is_file()}
 
     def read(self, folder: Path, scan_id: str, reading: Reading) -> RawScan:
         """Its header and the records of its frames; the file's own depth scale holds."""
-        path = self.files(folder, scan_id).popitem()[1]
+        path = next(iter(self.files(folder, scan_id).values()))
         with SensReader(path) as sens:
-            head, table = sens.header, sens.frames()
+            head, table, ids = sens.header, sens.frames(), read_ids(path, sens.poses())
         frames = [
             RawFrame(
-                frame_id=f.index,
+                frame_id=ids[f.index],
                 color=PixelRef(path.name, f.color_offset, f.color_size, head.color_compression),
                 depth=PixelRef(path.name, f.depth_offset, f.depth_size, head.depth_compression),
                 T_raw_cam=reading.convention.T_world_cam(f.T_raw_cam),

@@ -13,10 +13,8 @@ from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import apply, invert
 from vantage.records.frames import Frame
 from vantage.records.scan import ScanMeta
+from vantage.scans.diagnosis.measure import TOLERANCE_M
 from vantage.scans.pixels import read_depth
-
-#: Two depths closer than this (metres) agree.
-TOLERANCE_M = 0.05
 
 
 @dataclass(frozen=True)
