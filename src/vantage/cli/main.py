@@ -152,6 +152,31 @@ def lift_boxes(
     )
 
 
+@app.command()
+def depth(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG or PNG pictures.")],
+    model: Annotated[str, typer.Option(metavar="ID_OR_DIR", help="On the Hugging Face hub, or a folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for a 16-bit PNG each (mm, 0: none) and residuals.json.")],
+    revision: Annotated[str, typer.Option(help="Of a model of the hub: a commit, tag or branch.")] = "",
+    intrinsics: Annotated[
+        str, typer.Option(metavar="FX,FY,CX,CY", help="Of the pictures, in pixels; sets Depth Pro's scale.")
+    ] = "",
+    sensor: Annotated[
+        list[Path] | None,
+        typer.Option(help="16-bit PNG (mm) that sees what the picture sees, to align to; one a picture."),
+    ] = None,
+    shift: Annotated[
+        bool, typer.Option("--shift", help="With --sensor: fit a shift beside the scale.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be downloaded; do nothing.")
+    ] = False,
+) -> None:
+    """Estimate depth from pictures, with a model of the transformers library."""
+    _command("depth").depth(images, model, revision, intrinsics, sensor or [], shift, device, out, dry_run)
+
+
 @app.command(hidden=True)
 def scores(workspace: WorkspaceOption = None) -> None:
     """Print the last evaluation: every arm with intervals, and the controls."""

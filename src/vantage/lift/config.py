@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
 from vantage.geometry.warp import ImageWarp, squash
+from vantage.lift.estimators.config import DepthConfig
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class LiftConfig:
         views: views in a scan's general view set.
         voxel_m: edge (m) of the voxels that view sets cover.
         coverage_stride: every so many rows and columns of a depth image count for coverage.
+        depth: where depth comes from.
     """
 
     processor: Literal["squash"] | dict[str, Any] = "squash"
@@ -35,6 +37,7 @@ class LiftConfig:
     views: Annotated[int, Ge(1)] = 8
     voxel_m: Annotated[float, Gt(0.0)] = 0.1
     coverage_stride: Annotated[int, Ge(1)] = 4
+    depth: DepthConfig = field(default_factory=DepthConfig)
 
     def __post_init__(self) -> None:
         if self.image_size % self.patch_size:

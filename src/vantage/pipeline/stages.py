@@ -82,7 +82,13 @@ STAGES: Table = {
         ),
     ),
     "extract": StageBody("vantage.scans.stage:extract", "vantage.scans.config:ExtractConfig"),
-    "lift": StageBody("vantage.lift.stage:lift", "vantage.lift.config:LiftConfig"),
+    "lift": StageBody(
+        body="vantage.lift.stage:lift",
+        config="vantage.lift.config:LiftConfig",
+        fingerprint="vantage.lift.depth_source:model_fingerprint",
+        cost="vantage.lift.depth_source:model_cost",
+        listing=("depth.model", "depth.revision"),
+    ),
     "recover": StageBody("vantage.recover.stage:recover", "vantage.recover.config:RecoverConfig"),
     "synthesize": StageBody(
         body="vantage.questions.stage:synthesize",

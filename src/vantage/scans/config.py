@@ -100,7 +100,10 @@ class ExtractConfig:
     Attributes:
         stride: every so many recorded frames, counted before any is dropped.
         capture: what the capture is, where its layout does not say so.
-        min_depth_valid_share: a frame with a smaller share of measured depth pixels is dropped.
+        require_depth: whether a frame needs a depth image; false for lift.depth.source `estimator`, in the
+            layouts `extracted` and `posed_images`. `recover` and questions still rest on recorded depth.
+        min_depth_valid_share: a frame with a smaller share of measured depth pixels is dropped, if depth is
+            required.
         min_blur: a frame whose Laplacian varies less, at 320 pixels on the longer side, is dropped.
         min_exposure, max_exposure: bounds of a frame's mean grey, 0 to 1.
         min_depth_agreement: a scan is set aside when no convention fits its poses and its frames agree, at
@@ -112,6 +115,7 @@ class ExtractConfig:
 
     stride: Annotated[int, Ge(1)] = 1
     capture: CaptureConfig = field(default_factory=CaptureConfig)
+    require_depth: bool = True
     min_depth_valid_share: Annotated[float, Ge(0), Le(1)] = 0.1
     min_blur: Annotated[float, Ge(0)] = 10.0
     min_exposure: Annotated[float, Ge(0), Le(1)] = 0.03

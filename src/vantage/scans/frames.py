@@ -14,7 +14,7 @@ from vantage.scans.codecs import decode_gray
 from vantage.scans.config import ExtractConfig
 from vantage.scans.pixels import read_bytes, read_depth
 from vantage.scans.quality import BLUR_SIDE_PX, jump_problem, measure, motion, pose_problem, quality_problem
-from vantage.scans.raw import RawFrame
+from vantage.scans.raw import NOWHERE, RawFrame
 
 
 def judge(
@@ -49,7 +49,7 @@ def judge(
     try:
         data = read_bytes(raw_dir, raw.color)
         gray = decode_gray(data, raw.color.encoding, shape, where, BLUR_SIDE_PX)
-        quality = measure(gray, read_depth(raw_dir, meta, frame))
+        quality = measure(gray, None if raw.depth is NOWHERE else read_depth(raw_dir, meta, frame))
     except ScanError as error:
         return replace(frame, reason=frame.reason or error.one_line())
     reason = frame.reason or quality_problem(quality, config)

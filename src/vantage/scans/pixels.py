@@ -41,7 +41,13 @@ def metres(stored: UInt16[np.ndarray, "h w"], unit_m: float) -> Float32[np.ndarr
 def read_bytes(raw_dir: Path, ref: PixelRef) -> bytes:
     """The encoded image that `ref` points at. The file may not lie outside `raw_dir`."""
     name = PurePosixPath(ref.file)
-    if not ref.file or name.is_absolute() or ".." in name.parts:
+    if not ref.file:
+        raise ScanError(
+            "the frame has no such image",
+            where=str(raw_dir.name),
+            hint="extract.require_depth: true drops it",
+        )
+    if name.is_absolute() or ".." in name.parts:
         raise ScanError("an image outside its scan", where=str(raw_dir.name), found=repr(ref.file))
     where = f"{ref.file}, byte {ref.offset}"
     try:

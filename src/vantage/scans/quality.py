@@ -24,10 +24,10 @@ class Quality:
     exposure: float
 
 
-def measure(gray: Float32[np.ndarray, "h w"], depth: Float32[np.ndarray, "H W"]) -> Quality:
+def measure(gray: Float32[np.ndarray, "h w"], depth: Float32[np.ndarray, "H W"] | None) -> Quality:
     """Measure a frame by its grey image (0 to 255, `codecs.decode_gray`) and its depth (metres, holes 0)."""
     return Quality(
-        depth_valid_share=float(np.count_nonzero(depth) / depth.size),
+        depth_valid_share=0.0 if depth is None else float(np.count_nonzero(depth) / depth.size),
         blur=laplacian_variance(gray),
         exposure=float(gray.mean(dtype=np.float64) / 255.0),
     )
@@ -72,7 +72,7 @@ def jump_problem(jump: tuple[float, float], config: ExtractConfig) -> str:
 
 def quality_problem(quality: Quality, config: ExtractConfig) -> str:
     """Why a frame of this quality is dropped; empty when it is kept."""
-    if quality.depth_valid_share < config.min_depth_valid_share:
+    if config.require_depth and quality.depth_valid_share < config.min_depth_valid_share:
         share, least = quality.depth_valid_share, config.min_depth_valid_share
         return f"little depth: {share:.2f} of the pixels, under {least:g}"
     if quality.exposure < config.min_exposure:

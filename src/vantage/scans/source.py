@@ -13,14 +13,17 @@ from vantage.scans.layouts.base import Layout, Reading
 from vantage.scans.raw import RawScan
 
 
-def open_scan(folder: Path, scan_id: str, stride: int, capture: CaptureConfig) -> RawScan:
+def open_scan(
+    folder: Path, scan_id: str, stride: int, capture: CaptureConfig, require_depth: bool = True
+) -> RawScan:
     """Cameras and frames of a raw scan folder, no image decoded.
 
     Every `stride`-th recorded frame is taken, counted before any is dropped. `capture` overlays what the
-    layout says of itself. Raises ScanError when no layout, or more than one, fits the folder.
+    layout says of itself. A frame without depth has a problem if depth is required. Raises ScanError when no
+    layout, or more than one, fits the folder.
     """
     layout = layout_of(folder, scan_id)
-    scan = layout.read(folder, scan_id, reading_of(layout, stride, capture))
+    scan = layout.read(folder, scan_id, reading_of(layout, stride, capture, require_depth))
     if not capture.depth_units_per_m:
         return scan
     return replace(scan, depth_unit_m=1.0 / capture.depth_units_per_m)  # also over a scale that files carry
@@ -60,7 +63,7 @@ def matching(folder: Path) -> list[Layout]:
     return [layout for layout in found if layout.name == "scannet"] or found
 
 
-def reading_of(layout: Layout, stride: int, capture: CaptureConfig) -> Reading:
+def reading_of(layout: Layout, stride: int, capture: CaptureConfig, require_depth: bool = True) -> Reading:
     """The layout's own convention, overlaid by what the user said of the capture."""
     own = layout.convention
     said = replace(
@@ -76,4 +79,5 @@ def reading_of(layout: Layout, stride: int, capture: CaptureConfig) -> Reading:
         color_intrinsics=capture.color(),
         depth_intrinsics=capture.depth(),
         pose_delay_s=capture.pose_delay_s,
+        require_depth=require_depth,
     )

@@ -110,7 +110,7 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
     """
     raw_dir = task.inputs["download"]
     require_own_files(raw_dir, task.item)
-    scan = open_scan(raw_dir, task.item, config.stride, config.capture)
+    scan = open_scan(raw_dir, task.item, config.stride, config.capture, config.require_depth)
     recorded = recorded_alignment(raw_dir, task.item)
     cameras = ScanMeta(
         scan_id=task.item,

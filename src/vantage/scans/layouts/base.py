@@ -27,6 +27,8 @@ class Reading:
         convention: what stored poses and depth mean: the layout's own, overlaid by what the user said.
         color_intrinsics, depth_intrinsics: in place of what the files say; None to go by them.
         pose_delay_s: added to the time stamps of poses before they are paired with images.
+        require_depth: whether a frame without a depth image has a problem; `extracted` and `posed_images` can
+            do without.
     """
 
     stride: int
@@ -34,6 +36,7 @@ class Reading:
     color_intrinsics: Intrinsics | None = None
     depth_intrinsics: Intrinsics | None = None
     pose_delay_s: float = 0.0
+    require_depth: bool = True
 
 
 @runtime_checkable

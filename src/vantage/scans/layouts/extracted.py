@@ -16,6 +16,7 @@ from vantage.scans.layouts.parts import (
     COLOR_NAME,
     DEPTH_NAME,
     TEXT_NAME,
+    depth_camera,
     image_shape,
     numbered,
     posed_frames,
@@ -39,8 +40,8 @@ class ExtractedLayout:
     convention = Convention(up="z")
 
     def recognises(self, folder: Path) -> bool:
-        """Whether the four sub-folders are there."""
-        return all((folder / name).is_dir() for name in (*PARTS, INTRINSIC))
+        """Whether the sub-folders are there; that of depth may be missing."""
+        return all((folder / name).is_dir() for name in ("color", "pose", INTRINSIC))
 
     def files(self, folder: Path, scan_id: str) -> dict[str, Path]:
         """Images, poses and matrices."""
@@ -59,15 +60,15 @@ class ExtractedLayout:
         if not any(parts.values()):
             raise ScanError("no frames in the scan's folder", where=scan_id, expected=self.example)
         frames, recorded = posed_frames(folder, parts, reading)
-        cameras = []
-        for part, given in (("color", reading.color_intrinsics), ("depth", reading.depth_intrinsics)):
-            file = f"{INTRINSIC}/intrinsic_{part}.txt"
-            K = read_matrix(folder / file)
-            stated = pinhole(*image_shape(part, parts[part].values()), K, file)
-            cameras.append(stated.with_intrinsics(given))
+        matrices = [f"{INTRINSIC}/intrinsic_{part}.txt" for part in ("color", "depth")]
+        stated = pinhole(
+            *image_shape("color", parts["color"].values()), read_matrix(folder / matrices[0]), matrices[0]
+        )
+        color = stated.with_intrinsics(reading.color_intrinsics)
+        depth = depth_camera(parts["depth"].values(), folder / matrices[1], matrices[1], color, reading)
         placed = [folder / INTRINSIC / f"extrinsic_{part}.txt" for part in ("color", "depth")]
         extrinsics = not all(_identity_file(path) for path in placed)
-        return scan(self.name, reading, (cameras[0], cameras[1]), frames, recorded, extrinsics)
+        return scan(self.name, reading, (color, depth), frames, recorded, extrinsics)
 
 
 def write(recording: Recording, folder: Path) -> None:

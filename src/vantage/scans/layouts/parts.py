@@ -17,7 +17,7 @@ from vantage.records.frames import Intrinsics, PixelRef
 from vantage.scans.codecs import image_size
 from vantage.scans.conventions import Convention
 from vantage.scans.layouts.base import Reading
-from vantage.scans.raw import NOWHERE, RawFrame, RawScan
+from vantage.scans.raw import NOWHERE, RawFrame, RawScan, pinhole
 
 #: Names of images that bear a frame's number alone.
 COLOR_NAME = re.compile(r"(\d{1,18})\.(?:jpg|jpeg|png)", re.ASCII | re.IGNORECASE)
@@ -105,13 +105,15 @@ def frame(
     stored: Float[np.ndarray, "4 4"] | str,
     convention: Convention,
     timestamp_s: float = 0.0,
+    require_depth: bool = True,
 ) -> RawFrame:
     """A frame of the images `color` and `depth` and a stored pose, or why there is none.
 
-    What is missing is the frame's problem, the images first.
+    What is missing is the frame's problem, the images first; depth may be, unless it is required.
     """
     color, depth = _ref(folder, images["color"]), _ref(folder, images["depth"])
-    lacking = [part for part, ref in (("color", color), ("depth", depth)) if ref is NOWHERE]
+    needed = (("color", color), ("depth", depth))[: 2 if require_depth else 1]
+    lacking = [part for part, ref in needed if ref is NOWHERE]
     problem = f"no {' and no '.join(lacking)} file" if lacking else ""
     if isinstance(stored, str):
         return RawFrame(frame_id, color, depth, timestamp_s=timestamp_s, problem=problem or stored)
@@ -129,7 +131,9 @@ def posed_frames(
         pose = parts["pose"].get(k)
         stored = "no pose file" if pose is None else read_pose(pose)
         images = {part: parts[part].get(k) for part in ("color", "depth")}
-        frames.append(frame(folder, k, images, stored, reading.convention))
+        frames.append(
+            frame(folder, k, images, stored, reading.convention, require_depth=reading.require_depth)
+        )
     return frames, len(ids)
 
 
@@ -157,7 +161,24 @@ def image_shape(part: str, images: Iterable[Path | None]) -> tuple[int, int]:
         return width, height
     if reason is not None:
         raise reason
-    raise ScanError(f"no {part} images", where=f"{part}/", expected="one image a frame", found="none")
+    hint = "with lift.depth.source: estimator, set extract.require_depth: false" if part == "depth" else None
+    raise ScanError(
+        f"no {part} images", where=f"{part}/", expected="one image a frame", found="none", hint=hint
+    )
+
+
+def depth_camera(
+    images: Iterable[Path], intrinsics: Path, file: str, color: Pinhole, reading: Reading
+) -> Pinhole:
+    """The depth camera by its images and its matrix (`file` in messages).
+
+    The colour camera where there is no depth image and none is required.
+    """
+    images = list(images)
+    if not images and not reading.require_depth:
+        return color
+    stated = pinhole(*image_shape("depth", images), read_matrix(intrinsics), file)
+    return stated.with_intrinsics(reading.depth_intrinsics)
 
 
 def camera(shape: tuple[int, int], stated: Pinhole, given: Intrinsics | None) -> Pinhole:

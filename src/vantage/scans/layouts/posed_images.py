@@ -16,6 +16,7 @@ from vantage.scans.layouts.base import Reading, Recording
 from vantage.scans.layouts.parts import (
     DEPTH_NAME,
     TEXT_NAME,
+    depth_camera,
     image_shape,
     numbered,
     posed_frames,
@@ -43,8 +44,8 @@ class PosedImagesLayout:
     convention = Convention(up="z")
 
     def recognises(self, folder: Path) -> bool:
-        """Whether both intrinsic files and a numbered pose are there."""
-        if not all((folder / name).is_file() for name in INTRINSICS.values()):
+        """Whether colour's intrinsic file and a numbered pose are there; depth may be missing."""
+        if not (folder / INTRINSICS["color"]).is_file():
             return False
         with os.scandir(folder) as entries:
             return any(TEXT_NAME.fullmatch(entry.name) for entry in entries)
@@ -52,7 +53,8 @@ class PosedImagesLayout:
     def files(self, folder: Path, scan_id: str) -> dict[str, Path]:
         """Images, poses and the two matrices."""
         found = [path for files in numbered(folder, PARTS).values() for path in files.values()]
-        return under(folder, [*found, *(folder / name for name in INTRINSICS.values())])
+        matrices = [folder / name for name in INTRINSICS.values()]
+        return under(folder, [*found, *(path for path in matrices if path.is_file())])
 
     def read(self, folder: Path, scan_id: str, reading: Reading) -> RawScan:
         """Cameras, poses and pixel places; sizes come from the first whole images.
@@ -63,15 +65,13 @@ class PosedImagesLayout:
         frames, recorded = posed_frames(folder, parts, reading)
         if not frames:
             raise ScanError("no frames in the scan's folder", where=scan_id, expected=self.example)
-        color, depth = (
-            pinhole(*image_shape(part, parts[part].values()), read_matrix(folder / file), file)
-            for part, file in INTRINSICS.items()
+        of_color, of_depth = INTRINSICS["color"], INTRINSICS["depth"]
+        stated = pinhole(
+            *image_shape("color", parts["color"].values()), read_matrix(folder / of_color), of_color
         )
-        cameras = (
-            color.with_intrinsics(reading.color_intrinsics),
-            depth.with_intrinsics(reading.depth_intrinsics),
-        )
-        return scan(self.name, reading, cameras, frames, recorded)
+        color = stated.with_intrinsics(reading.color_intrinsics)
+        depth = depth_camera(parts["depth"].values(), folder / of_depth, of_depth, color, reading)
+        return scan(self.name, reading, (color, depth), frames, recorded)
 
 
 def write(recording: Recording, folder: Path) -> None:
