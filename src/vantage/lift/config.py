@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
@@ -13,6 +13,10 @@ class LiftConfig:
     """What the `lift` stage makes.
 
     Attributes:
+        source: where depth comes from: `depth` is the sensor's images, `cloud` the scan's points, hidden ones
+            left out, `mesh` rays cast at its mesh.
+        source_width: columns of the depth images made of a cloud or mesh, which see what the colour camera
+            sees; 0 for as many as the depth camera has.
         image_size: edge (pixels) of the square image the model sees.
         patch_size: edge (pixels) of the model's patches; divides `image_size`.
         min_valid_share: a patch with a smaller share of measured depth pixels has no point.
@@ -21,6 +25,8 @@ class LiftConfig:
         coverage_stride: every so many rows and columns of a depth image count for coverage.
     """
 
+    source: Literal["depth", "cloud", "mesh"] = "depth"
+    source_width: Annotated[int, Ge(0)] = 0
     image_size: Annotated[int, Ge(1)] = 64
     patch_size: Annotated[int, Ge(1)] = 8
     min_valid_share: Annotated[float, Ge(0.0), Le(1.0)] = 0.1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Int64
 
 from vantage.core.errors import ScanError
 from vantage.core.seeds import priority
@@ -11,10 +11,10 @@ from vantage.core.tasks import Facts, Task
 from vantage.lift.config import LiftConfig
 from vantage.lift.coverage import frame_voxels, greedy_coverage
 from vantage.lift.patches import PatchPoints, patch_coordinates
+from vantage.lift.sources import DepthImage, depth_source
 from vantage.records.frames import Frame, kept_frames
 from vantage.records.patches import PatchCoordinates, ViewSet, write_patches, write_views
 from vantage.records.scan import ScanMeta, read_scan
-from vantage.scans.pixels import read_depth
 
 
 def lift(task: Task, config: LiftConfig) -> Facts:
@@ -25,17 +25,16 @@ def lift(task: Task, config: LiftConfig) -> Facts:
     meta, frames = read_scan(task.inputs["extract"]), kept_frames(task.inputs["extract"])
     if not frames:
         raise ScanError("no frame of the scan was kept", where=meta.scan_id, expected="at least one frame")
+    depth_of = depth_source(task, meta, config)
     points, voxels = [], []
     for done, frame in enumerate(frames):
         task.progress.step(done, len(frames), f"frame {frame.frame_id}")
-        depth = read_depth(task.inputs["download"], meta, frame)
+        depth, camera = depth_of(frame)
         pose = meta.T_aligned_raw @ frame.T_raw_cam
         points.append(
-            patch_coordinates(
-                depth, meta.depth_of(frame), pose, meta.color_of(frame), config.grid, config.min_valid_share
-            )
+            patch_coordinates(depth, camera, pose, meta.color_of(frame), config.grid, config.min_valid_share)
         )
-        voxels.append(_voxels(meta, frame, depth, config))
+        voxels.append(_voxels(meta, frame, (depth, camera), config))
     patches = _stacked(frames, points)
     if not patches.valid.any():
         raise ScanError(
@@ -59,12 +58,10 @@ def lift(task: Task, config: LiftConfig) -> Facts:
     }
 
 
-def _voxels(
-    meta: ScanMeta, frame: Frame, depth: Float32[np.ndarray, "h w"], config: LiftConfig
-) -> Int64[np.ndarray, "n"]:
+def _voxels(meta: ScanMeta, frame: Frame, image: DepthImage, config: LiftConfig) -> Int64[np.ndarray, "n"]:
     pose = meta.T_aligned_raw @ frame.T_raw_cam
     try:
-        return frame_voxels(depth, meta.depth_of(frame), pose, config.voxel_m, config.coverage_stride)
+        return frame_voxels(*image, pose, config.voxel_m, config.coverage_stride)
     except ValueError as error:
         where = f"{meta.scan_id}, frame {frame.frame_id}"
         raise ScanError(str(error), where=where, found=f"a camera at {pose[:3, 3].tolist()} m") from error
