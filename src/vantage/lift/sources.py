@@ -17,6 +17,7 @@ from vantage.lift.mesh import MeshDepth
 from vantage.records.frames import Frame
 from vantage.records.objects import read_points
 from vantage.records.scan import ScanMeta
+from vantage.scans.capture_objects import SURFACE_FILE
 from vantage.scans.pixels import read_depth
 from vantage.scans.scannet import MESH, find, read_ply
 
@@ -33,7 +34,8 @@ def depth_source(task: Task, meta: ScanMeta, config: LiftConfig) -> DepthSource:
     raw_dir = task.inputs["download"]
     if config.source == "depth":
         return lambda frame: (read_depth(raw_dir, meta, frame), meta.depth_of(frame))
-    views = _cloud(task.inputs["extract"], meta) if config.source == "cloud" else _mesh(raw_dir, meta)
+    extract_dir = task.inputs["extract"]
+    views = _cloud(extract_dir, meta) if config.source == "cloud" else _mesh(raw_dir, extract_dir, meta)
     width = config.source_width or meta.depth.width
 
     def seen(frame: Frame) -> DepthImage:
@@ -57,15 +59,16 @@ def _cloud(extract_dir: Path, meta: ScanMeta) -> CloudDepth:
     return CloudDepth(coord)
 
 
-def _mesh(raw_dir: Path, meta: ScanMeta) -> MeshDepth:
-    path = find(raw_dir, meta.scan_id, MESH)
-    mesh = None if path is None else read_ply(path)
+def _mesh(raw_dir: Path, extract_dir: Path, meta: ScanMeta) -> MeshDepth:
+    """The scan's own mesh, else the surface fused from its depth."""
+    path = find(raw_dir, meta.scan_id, MESH) or extract_dir / SURFACE_FILE
+    mesh = read_ply(path) if path.is_file() else None
     if mesh is None or not len(mesh.faces):
         raise ScanError(
             "the scan has no mesh to lift from",
             where=meta.scan_id,
-            expected=f"*{MESH} with triangles",
+            expected=f"*{MESH} with triangles, or {SURFACE_FILE} of extract",
             found="no such file" if mesh is None else f"{len(mesh.vertices)} vertices without a triangle",
-            hint="lift.source: cloud needs points only, lift.source: depth neither",
+            hint="extract.fusion.mesh: true writes one of a scan without; lift.source: cloud needs none",
         )
     return MeshDepth(mesh.vertices, mesh.faces)
