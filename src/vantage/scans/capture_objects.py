@@ -18,6 +18,7 @@ from vantage.records.objects import ScanPoints, SceneObject
 from vantage.records.scan import ScanMeta
 from vantage.scans.annotations import read_attributes
 from vantage.scans.box_file import BOXES_FILE, members, read_boxes
+from vantage.scans.clusters import hangs_together
 from vantage.scans.config import FusionConfig
 from vantage.scans.frame_masks import FrameMasks, find_masks, mask_labels
 from vantage.scans.fusion import Surface, View, fuse, thinned
@@ -89,11 +90,9 @@ class _Capture:
         colors_file = find(raw_dir, scan_id, ATTRIBUTES)
         colors = read_attributes(colors_file) if colors_file is not None else {}
         used: list[int] = []
-        instance = vote(coord, self._mask_views(masks, used))
-        counts = dict(zip(*(each.tolist() for each in np.unique(instance, return_counts=True)), strict=True))
-        counts.pop(-1, None)
-        few = sorted({object_id for object_id, count in counts.items() if count < LEAST_POINTS})
-        instance[np.isin(instance, few)] = -1
+        voted = vote(coord, self._mask_views(masks, used))
+        instance = _without_strays(coord, voted)
+        ids = [int(object_id) for object_id in np.unique(instance) if object_id >= 0]
         aligned = self._aligned(coord)
         found = {
             object_id: (
@@ -101,9 +100,9 @@ class _Capture:
                 colors.get(object_id),
                 self._solid(fit_upright_box(aligned[instance == object_id])),
             )
-            for object_id in sorted(counts.keys() - set(few))
+            for object_id in ids
         }
-        empty = sorted((labels.keys() | counts.keys()) - found.keys())
+        empty = sorted(({*labels, *np.unique(voted).tolist()} - {-1}) - found.keys())
         facts = {**facts, "objects_from": f"masks in {masks.kind.folder}/", "masks_used": len(used)}
         return self._annotations(found, coord, instance, empty, facts)
 
@@ -162,3 +161,18 @@ class _Capture:
 
     def _say(self, text: str) -> None:
         self.task.progress.say(f"{self.meta.scan_id}: {text}")
+
+
+def _without_strays(
+    coord: Float32[np.ndarray, "n 3"], voted: Int32[np.ndarray, "n"]
+) -> Int32[np.ndarray, "n"]:
+    """Objects as voted, less points apart from the rest of their object, and objects of hardly a point.
+
+    At an object's rim its mask spills onto what is behind it: few points, but far away.
+    """
+    instance = voted.copy()
+    for object_id in np.unique(voted[voted >= 0]):
+        own = np.flatnonzero(voted == object_id)
+        kept = hangs_together(coord[own])
+        instance[own[~kept] if kept.sum() >= LEAST_POINTS else own] = -1
+    return instance
