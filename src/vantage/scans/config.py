@@ -104,7 +104,8 @@ class FusionConfig:
             more, and thickens what is thinner.
         far_m: depth beyond is left out: sensors measure far surfaces badly.
         stride: every so many kept frames are fused.
-        min_frames: a surface counts where so many frames saw it.
+        min_frames: a surface counts where so many frames saw it. 1 keeps what one frame alone saw, a quarter
+            of a capture of few frames; 2 or 3 leave out strays where frames follow each other closely.
         max_points: points of a scan at most, thinned evenly.
         mesh: also write the surface, as `mesh.ply`: `lift.source: mesh` needs it.
     """
@@ -114,7 +115,7 @@ class FusionConfig:
     truncation_m: Annotated[float, Gt(0)] = 0.06
     far_m: Annotated[float, Gt(0)] = 5.0
     stride: Annotated[int, Ge(1)] = 1
-    min_frames: Annotated[int, Ge(1)] = 2
+    min_frames: Annotated[int, Ge(1)] = 1
     max_points: Annotated[int, Ge(1)] = 200_000
     mesh: bool = False
 
