@@ -18,9 +18,14 @@ from vantage.lift.patches import PatchPoints, patch_coordinates
 from vantage.lift.stage import lift
 from vantage.records.objects import ScanPoints, write_points
 from vantage.records.patches import read_patches
+from vantage.scans.codecs import decode_depth
+from vantage.scans.config import CaptureConfig, FusionConfig
+from vantage.scans.fusion import fuse, thinned
 from vantage.scans.generated.config import GeneratedConfig
 from vantage.scans.generated.scan import GeneratedScan, generate_scan
+from vantage.scans.pixels import metres, read_bytes
 from vantage.scans.ply import Mesh, write_ply
+from vantage.scans.source import open_scan
 
 EYE = Pinhole(160, 120, 120.0, 120.0, 79.5, 59.5)
 GRID = (12, 16)  # patches of 10 x 10 pixels: 17 cm at 2 m
@@ -279,3 +284,35 @@ def test_a_scan_without_points_or_mesh_says_so(folders: tuple[Path, Path], tmp_p
     mesh.unlink()
     with pytest.raises(ScanError, match="no mesh to lift from"):
         lift(a_task(tmp_path / "c", raw, extract), LiftConfig(source="mesh"))
+
+
+def test_the_office_lifted_from_its_fused_points_and_surface(office: Path) -> None:
+    """A real sequence without a mesh: what is fused from all frames against each frame's own depth."""
+    scan = open_scan(office, "office", 1, CaptureConfig())
+    images = [
+        metres(decode_depth(read_bytes(office, one.depth), one.depth.encoding, None, "office"), 0.001)
+        for one in scan.frames
+    ]
+    poses = [one.T_raw_cam for one in scan.frames]
+    views = [(depth, scan.depth, T) for depth, T in zip(images, poses, strict=True)]
+    surface = fuse(lambda: views, FusionConfig())
+    made = {
+        "cloud": CloudDepth(thinned(surface.vertices, 200_000, surface.voxel_m)),
+        "mesh": MeshDepth(surface.vertices, surface.faces),
+    }
+    for name, source in made.items():
+        off, apart, gained, shared, measured = [], [], 0, 0, 0
+        for depth, T in list(zip(images, poses, strict=True))[::6]:
+            own = patch_coordinates(depth, scan.depth, T, scan.color, (27, 27), 0.1)
+            found = patch_coordinates(source.image(T, scan.depth), scan.depth, T, scan.color, (27, 27), 0.1)
+            both = own.valid & found.valid
+            gained += int(found.valid.sum()) - int(own.valid.sum())
+            one, other = (apply(invert(T), each.xyz_world[both]) for each in (own, found))
+            off.append(np.abs(one[:, 2] - other[:, 2]))
+            apart.append(np.linalg.norm(one - other, axis=1))
+            shared, measured = shared + int(both.sum()), measured + int(own.valid.sum())
+        deep, far = np.concatenate(off), np.concatenate(apart)
+        assert np.median(deep) < 0.015 and (deep < 0.05).mean() > 0.85, name
+        assert np.median(far) < 0.05 and (far < 0.05).mean() > 0.6, name
+        assert shared > 0.85 * measured  # depth beyond 5 m is not fused
+        assert gained > 0  # other frames fill a frame's holes
