@@ -11,7 +11,7 @@ from box_room import COLOR, DEPTH, look_around, make_room, render
 from vantage.core.errors import ScanError
 from vantage.core.tasks import Task
 from vantage.lift.config import LiftConfig
-from vantage.lift.estimators.config import DepthConfig
+from vantage.lift.depth_config import DepthConfig
 from vantage.lift.stage import lift
 from vantage.records import contracts
 from vantage.records.capture import read_capture

@@ -14,8 +14,8 @@ from vantage.core.hashing import digest_tree
 from vantage.core.memo import Memo
 from vantage.core.tasks import Task
 from vantage.lift.config import LiftConfig
+from vantage.lift.depth_config import DepthConfig
 from vantage.lift.depth_source import model_cost, model_fingerprint
-from vantage.lift.estimators.config import DepthConfig
 from vantage.lift.stage import lift
 from vantage.records.depth_fits import DEPTH_FILE, read_depth_fits
 from vantage.records.frames import read_frames, write_frames

@@ -18,8 +18,8 @@ from vantage.core.errors import ParameterError, ResourceError, ScanError
 from vantage.core.seeds import rng
 from vantage.core.tasks import Cost
 from vantage.geometry.camera import Pinhole
+from vantage.lift.depth_config import Device
 from vantage.lift.estimators.alignment import Fit, fit_to_sensor, paired, residual
-from vantage.lift.estimators.config import Device
 from vantage.lift.estimators.estimate import Estimate, estimate
 from vantage.lift.estimators.estimator import Estimator, load_estimator
 from vantage.lift.estimators.model_files import download_cost

@@ -35,6 +35,11 @@ class Pinhole:
         """The intrinsic matrix K."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
+    @property
+    def intrinsics(self) -> tuple[float, float, float, float]:
+        """fx, fy, cx, cy (pixels)."""
+        return self.fx, self.fy, self.cx, self.cy
+
     def resized(self, width: int, height: int) -> Pinhole:
         """The camera of the resized image; a pixel coordinate c becomes (c + 0.5) s - 0.5 on each axis."""
         sx, sy = width / self.width, height / self.height

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le
 
 from vantage.geometry.warp import ImageWarp, squash
-from vantage.lift.estimators.config import DepthConfig
+from vantage.lift.depth_config import DepthConfig
 
 
 @dataclass(frozen=True)

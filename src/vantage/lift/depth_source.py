@@ -1,4 +1,4 @@
-"""Where the depth of a frame comes from: the sensor's recording, or an estimator."""
+"""Where the depth of a frame comes from: the sensor's recording, points or mesh, or an estimator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vantage.core.progress import Progress
 from vantage.core.tasks import Cost, Facts, Task
 from vantage.geometry.camera import Pinhole
 from vantage.lift.config import LiftConfig
-from vantage.lift.estimators.config import DepthConfig
+from vantage.lift.depth_config import DepthConfig
 from vantage.records.frames import Frame
 from vantage.records.scan import ScanMeta
 from vantage.scans.pixels import read_depth
@@ -60,15 +60,19 @@ def depth_source(task: Task, meta: ScanMeta, frames: Sequence[Frame], config: De
     """The source that the parameters name; an estimator has run on all frames when this returns."""
     if config.source == "sensor":
         return SensorDepth(task, meta)
+    if config.source != "estimator":
+        from vantage.lift.rendered import rendered_depth
+
+        return rendered_depth(task, meta, config)
     from vantage.lift.estimators.scan_depth import estimated_depth
 
     return estimated_depth(task, meta, frames, config)
 
 
 def model_fingerprint(config: LiftConfig, scan_id: str, memo: Memo) -> str:
-    """What the estimator is, wherever it lies: part of every scan's key; empty for the sensor."""
+    """What the estimator is, wherever it lies: part of every scan's key; empty without one."""
     depth = config.depth
-    if depth.source == "sensor":
+    if depth.source != "estimator":
         return ""
     from vantage.lift.estimators.model_files import folder_identity, folder_state, is_folder, require_pinned
 
@@ -84,7 +88,7 @@ def model_fingerprint(config: LiftConfig, scan_id: str, memo: Memo) -> str:
 
 def model_cost(config: LiftConfig, scans: Sequence[str], cache: Path, progress: Progress) -> Cost | None:
     """What a model of the hub brings in before the first scan; None when all of it is here."""
-    if config.depth.source == "sensor":
+    if config.depth.source != "estimator":
         return None
     from vantage.lift.estimators.model_files import download_cost
 

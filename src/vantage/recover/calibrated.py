@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
 from vantage.geometry.camera import Pinhole
+from vantage.geometry.surfels import Surfels
 from vantage.geometry.transforms import invert
 from vantage.recover.scores import Scores, column_of
-from vantage.recover.surfels import Surfels
 from vantage.recover.threads import for_each_pose
 
 Depth = tuple[Float32[np.ndarray, "h w"], Pinhole]
@@ -109,25 +109,18 @@ def _count(
     counts: Int64[np.ndarray, "2 ids"],
 ) -> None:
     """Count up the points in view and those seen from one pose."""
-    from vantage.recover import splat
+    from vantage.recover.seen import count_seen
 
     T = invert(T_world_cam)
     near, far = tolerances.near_m, tolerances.far_m
     small = camera.resized(*(max(1, int(edge * shrink)) for edge in (camera.width, camera.height)))
-    shape = (small.height, small.width)
-    buffer, front = np.empty(shape), np.empty(shape, dtype=np.int32)
-    discs = (surfels.center, surfels.normal, surfels.radius)
-    splat.splat(*discs, T, _intrinsics(small), max(near, 1e-3), buffer, front)
+    buffer, front = surfels.drawn(T, small, max(near, 1e-3))
     front_normal = np.where(front[..., None] >= 0, surfels.normal[front], 0.0)
     image, depth_camera = depth or _NO_DEPTH
     measured = np.where((image >= near) & (image <= far), image, np.float32(0))
-    splat.count_seen(
+    count_seen(
         points.coord, points.column, points.normal, points.slack, T,
-        np.r_[_intrinsics(camera), camera.width, camera.height], np.array([near, far]),
-        buffer, front_normal, _intrinsics(small), measured, _intrinsics(depth_camera),
+        np.array([*camera.intrinsics, camera.width, camera.height]), np.array([near, far]),
+        buffer, front_normal, np.array(small.intrinsics), measured, np.array(depth_camera.intrinsics),
         tolerances.per_m2, counts[0], counts[1],
     )  # fmt: skip
-
-
-def _intrinsics(camera: Pinhole) -> Float64[np.ndarray, "4"]:
-    return np.array([camera.fx, camera.fy, camera.cx, camera.cy])

@@ -43,6 +43,9 @@ def recover(task: Task, config: RecoverConfig) -> Facts:
         without = scan.without_points()
         found = scan.scores()
         visible = scan.pixels(found.object_ids)
+    else:
+        lacking = "no object is annotated" if meta.labelled else "no annotation, no masks and no objects.json"
+        task.progress.say(f"{meta.scan_id}: {lacking}, so nothing is scored and nothing can be asked")
     ids = np.array([frame.frame_id for frame in frames], dtype=np.int64)
     write_visibility(task.out, Visibility(ids, found.object_ids, found.score, found.in_view, visible))
     facts = {

@@ -7,7 +7,7 @@ import struct
 import zlib
 
 import numpy as np
-from jaxtyping import Float32, UInt8, UInt16
+from jaxtyping import Float32, Int64, UInt8, UInt16
 from PIL import Image, UnidentifiedImageError
 
 from vantage.core.errors import ScanError
@@ -104,6 +104,19 @@ def decode_depth(
         found=compression,
         hint="Export the scan with ScanNet's own SensReader and use the extracted folder as source.",
     )
+
+
+def decode_ids(data: bytes, where: str) -> Int64[np.ndarray, "h w"]:
+    """The numbers of a PNG of one channel, of 8 or 16 bits; of one with a palette, the palette's indices."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.mode not in ("L", "P") and not image.mode.startswith("I"):
+                expected, found = "a PNG of one channel of 8 or 16 bits", f"mode {image.mode}"
+                raise ScanError("not an image of numbers", where=where, expected=expected, found=found)
+            values = np.asarray(image)
+    except _PIL_ERRORS as error:
+        raise ScanError(f"unreadable image of numbers: {error}", where=where, expected="a PNG") from error
+    return values.astype(np.int64)
 
 
 def encode_depth(depth: UInt16[np.ndarray, "h w"], level: int = 3) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
 from vantage.records.frames import Intrinsics
 from vantage.scans.conventions import CameraAxes, PoseDirection, Up
@@ -94,8 +94,39 @@ def _four(values: tuple[float, ...]) -> Intrinsics | None:
 
 
 @dataclass(frozen=True)
+class FusionConfig:
+    """How depth becomes the points of a scan that has no mesh.
+
+    Attributes:
+        enabled: fuse such scans; else they have no points. A scan with a mesh is never fused.
+        voxel_m: edge (m) of the voxels; doubled for a scan too large for memory, which is said.
+        truncation_m: how far (m) a measured depth reaches in front of and behind its surface. Larger fills
+            more, and thickens what is thinner.
+        far_m: depth beyond is left out: sensors measure far surfaces badly.
+        stride: every so many kept frames are fused.
+        min_frames: a surface counts where so many frames saw it. 1 keeps what one frame alone saw, a quarter
+            of a capture of few frames; 2 or 3 leave out strays where frames follow each other closely.
+        max_points: points of a scan at most, thinned evenly.
+        mesh: also write the surface, as `mesh.ply`: `lift.depth.source: mesh` needs it.
+    """
+
+    enabled: bool = True
+    voxel_m: Annotated[float, Gt(0)] = 0.02
+    truncation_m: Annotated[float, Gt(0)] = 0.06
+    far_m: Annotated[float, Gt(0)] = 5.0
+    stride: Annotated[int, Ge(1)] = 1
+    min_frames: Annotated[int, Ge(1)] = 1
+    max_points: Annotated[int, Ge(1)] = 200_000
+    mesh: bool = False
+
+    def __post_init__(self) -> None:
+        if self.truncation_m < 2 * self.voxel_m:
+            raise ValueError(f"truncation_m {self.truncation_m} is under two voxels of {self.voxel_m}")
+
+
+@dataclass(frozen=True)
 class ExtractConfig:
-    """Which frames are used.
+    """Which frames are used, and how depth becomes points where there is no mesh.
 
     Attributes:
         stride: every so many recorded frames, counted before any is dropped.
@@ -104,6 +135,7 @@ class ExtractConfig:
             layouts `extracted` and `posed_images`. `recover` and questions still rest on recorded depth.
         min_depth_valid_share: a frame with a smaller share of measured depth pixels is dropped, if depth is
             required.
+        fusion: depth fused into points, for scans without a mesh.
         min_blur: a frame whose Laplacian varies less, at 320 pixels on the longer side, is dropped.
         min_exposure, max_exposure: bounds of a frame's mean grey, 0 to 1.
         min_depth_agreement: a scan is set aside when no convention fits its poses and its frames agree, at
@@ -116,6 +148,7 @@ class ExtractConfig:
     stride: Annotated[int, Ge(1)] = 1
     capture: CaptureConfig = field(default_factory=CaptureConfig)
     require_depth: bool = True
+    fusion: FusionConfig = field(default_factory=FusionConfig)
     min_depth_valid_share: Annotated[float, Ge(0), Le(1)] = 0.1
     min_blur: Annotated[float, Ge(0)] = 10.0
     min_exposure: Annotated[float, Ge(0), Le(1)] = 0.03

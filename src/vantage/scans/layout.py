@@ -9,8 +9,11 @@ import shutil
 from pathlib import Path
 
 from vantage.core.errors import ParameterError, ResourceError, ScanError
+from vantage.scans.box_file import BOXES_FILE
 from vantage.scans.config import FolderConfig
+from vantage.scans.frame_masks import find_masks, label_files
 from vantage.scans.layouts import LAYOUTS
+from vantage.scans.layouts.parts import under
 from vantage.scans.scannet import ANNOTATION_ENDINGS, stem
 from vantage.scans.source import matching
 
@@ -116,7 +119,16 @@ def _files(folder: Path, prefix: str) -> dict[str, Path]:
     for ending in ANNOTATION_ENDINGS:
         if (path := folder / f"{prefix}{ending}").is_file():
             files[path.name] = path
-    return files
+    return files | _annotating(folder)
+
+
+def _annotating(folder: Path) -> dict[str, Path]:
+    """Masks of frames and what names their objects, and boxes, whatever the layout."""
+    masks = find_masks(folder)
+    found = [*(masks.files.values() if masks is not None else ()), *label_files(folder)]
+    if (boxes := folder / BOXES_FILE).is_file():
+        found.append(boxes)
+    return under(folder, found)
 
 
 def take(files: dict[str, Path], out: Path, link: bool) -> int:

@@ -18,6 +18,7 @@ from vantage.records.objects import ScanPoints, SceneObject
 from vantage.scans.annotation_release import release_of, require_known_labels, require_one_scan
 from vantage.scans.annotations import Group, instances, read_aggregation, read_attributes, read_segments
 from vantage.scans.annotations import superpoints as superpoints_of
+from vantage.scans.frame_masks import find_masks
 from vantage.scans.labels import LabelTable, nyu_class, read_label_table
 from vantage.scans.labels_mesh import agreement, read_labels
 from vantage.scans.ply import Mesh, read_ply
@@ -50,11 +51,12 @@ class Annotations:
 def read_annotations(folder: Path, scan_id: str, T_aligned_raw: Float64[np.ndarray, "4 4"]) -> Annotations:
     """Objects with oriented, gravity-aligned boxes, and every mesh vertex with its object.
 
-    A scan without annotation gives none, with `labelled` false. ScanError when files are damaged, are some
-    of the three only, or are not of one scan, one mesh and one release.
+    A scan without annotation gives none, with `labelled` false; so does one whose frames have masks instead,
+    to which an aggregation gives the labels. ScanError when files are damaged, are some of the three only, or
+    are not of one scan, one mesh and one release.
     """
     mesh_file, segs, groups = (find(folder, scan_id, ending) for ending in (MESH, SEGMENTS, AGGREGATION))
-    if segs is None and groups is None:
+    if segs is None and (groups is None or find_masks(folder) is not None):
         return Annotations([], _unlabelled(mesh_file), False)
     if mesh_file is None or segs is None or groups is None:
         files = {MESH: mesh_file, SEGMENTS: segs, AGGREGATION: groups}
@@ -77,9 +79,13 @@ def read_annotations(folder: Path, scan_id: str, T_aligned_raw: Float64[np.ndarr
     objects, empty = _objects(
         folder, scan_id, aggregation.groups, instance, apply(T_aligned_raw, mesh.vertices), table
     )
-    unknown = Counter(item.label for item in objects if item.nyu40_id == 0)
     points = ScanPoints(mesh.vertices, instance, superpoints_of(segments.of_vertex))
-    return Annotations(objects, points, True, dict(sorted(unknown.items())), empty, facts)
+    return Annotations(objects, points, True, unknown_labels(objects), empty, facts)
+
+
+def unknown_labels(objects: Sequence[SceneObject]) -> dict[str, int]:
+    """How many objects have each raw label without an NYU40 class."""
+    return dict(sorted(Counter(item.label for item in objects if item.nyu40_id == 0).items()))
 
 
 def _objects(

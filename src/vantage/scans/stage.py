@@ -19,6 +19,7 @@ from vantage.scans import layout
 from vantage.scans.alignment import alignment, recorded_alignment
 from vantage.scans.annotation_release import require_known_labels
 from vantage.scans.annotations import read_aggregation
+from vantage.scans.capture_objects import capture_annotations
 from vantage.scans.config import DownloadConfig, ExtractConfig
 from vantage.scans.diagnosis.check import check_capture, require_agreement
 from vantage.scans.diagnosis.examine import Claim
@@ -105,8 +106,8 @@ def download_cost(
 def extract(task: Task, config: ExtractConfig) -> Facts:
     """Write `scan.json`, `frames.parquet`, `objects.parquet`, `points.npz` and `capture.json` of a raw scan.
 
-    A frame that cannot be used stays in the table with its reason. Raises ScanError when the scan is damaged,
-    no frame is left, or its poses are bad.
+    A scan without a mesh gets the points of its fused depth. A frame that cannot be used stays in the table
+    with its reason. Raises ScanError when the scan is damaged, no frame is left, or its poses are bad.
     """
     raw_dir = task.inputs["download"]
     require_own_files(raw_dir, task.item)
@@ -132,8 +133,12 @@ def extract(task: Task, config: ExtractConfig) -> Facts:
     require_agreement(capture, config.min_depth_agreement, task.item)
     T_aligned_raw, rests_on = alignment(recorded, scan.up, checked.floor_m)
     annotations = read_annotations(raw_dir, task.item, T_aligned_raw)
+    meta = replace(cameras, T_aligned_raw=T_aligned_raw, labelled=annotations.labelled)
+    if not annotations.labelled:
+        annotations = capture_annotations(task, meta, frames, annotations.points, config.fusion)
+        meta = replace(meta, labelled=annotations.labelled)
     write_capture(task.out, capture)
-    write_scan(task.out, replace(cameras, T_aligned_raw=T_aligned_raw, labelled=annotations.labelled))
+    write_scan(task.out, meta)
     write_frames(task.out, frames)
     write_objects(task.out, annotations.objects)
     write_points(task.out, annotations.points)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vantage.core.errors import ContractError, ParameterError, ResourceError
-from vantage.lift.estimators.config import Device, Precision
+from vantage.lift.depth_config import Device, Precision
 from vantage.lift.estimators.grids import Warp
 from vantage.lift.estimators.meaning import Meaning, meaning_of
 from vantage.lift.estimators.model_files import (

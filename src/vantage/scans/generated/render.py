@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
-from vantage.core.errors import ParameterError, ResourceError
+from vantage.core.errors import ParameterError
 from vantage.geometry.camera import Pinhole
+from vantage.geometry.open3d_library import open3d
 from vantage.scans.generated.room import Room
 from vantage.scans.generated.surfaces import Surfaces, surfaces_of
 from vantage.scans.generated.triangles import triangles_of
@@ -49,7 +49,7 @@ class Scene:
 
     def __init__(self, room: Room, seed: int) -> None:
         """`seed` decides the decoration: materials, pictures, light. Builds the ray caster (about 2 ms)."""
-        o3d = _open3d()
+        o3d = open3d()
         self.room = room
         self.surfaces: Surfaces = surfaces_of(room, seed)
         self.triangles = triangles_of(self.surfaces)
@@ -119,21 +119,6 @@ class Scene:
         fill_rays(T, pinhole, np.array(_PATTERNS[supersample]), rays)
         hits = self._caster.cast_rays(self._tensor.from_numpy(rays), nthreads=1)
         return rays, hits["t_hit"].numpy(), hits["primitive_ids"].numpy().view(np.int32)
-
-
-def _open3d() -> Any:
-    try:
-        import open3d
-    except (ImportError, OSError) as error:
-        raise ResourceError(
-            "Open3D, which casts the rays, cannot be loaded",
-            where="import open3d",
-            expected="the package open3d-cpu and the system's graphics libraries",
-            found=str(error),
-            hint="pip install 'vantage[scans]'; "
-            "apt install libgl1 libegl1 libx11-6 libusb-1.0-0 libudev1 libidn2-0",
-        ) from error
-    return open3d
 
 
 def views_in_memory(

@@ -1,4 +1,4 @@
-"""Parameters of depth estimators."""
+"""Where the depth that `lift` rests on comes from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class DepthConfig:
     """Where depth comes from; see docs/lift.md for models and what their scale rests on.
 
     Attributes:
-        source: `sensor`, as recorded; or `estimator`, by a model from the colour image.
+        source: `sensor`, as recorded; `cloud`, the scan's points, hidden ones left out; `mesh`, rays cast at
+            its mesh; or `estimator`, by a model from the colour image.
         model: for the estimator: a folder with a model of transformers, or its name on the hub.
         revision: of a model of the hub: the commit, 40 hexadecimal digits.
         align: what sets the scale: `none` (the model's metres), `sensor` (each frame's recorded depth), or
@@ -25,9 +26,11 @@ class DepthConfig:
         batch: images at a time.
         device: `auto` takes a GPU where there is one.
         precision: of the network's arithmetic.
+        width: columns of the depth images made of a cloud or mesh, which see what the colour camera sees; 0
+            for as many as the depth camera has.
     """
 
-    source: Literal["sensor", "estimator"] = "sensor"
+    source: Literal["sensor", "cloud", "mesh", "estimator"] = "sensor"
     model: str = ""
     revision: str = ""
     align: Literal["none", "sensor", "height"] = "none"
@@ -35,6 +38,7 @@ class DepthConfig:
     batch: Annotated[int, Ge(1)] = 4
     device: Device = "auto"
     precision: Precision = "float32"
+    width: Annotated[int, Ge(0)] = 0
 
     def __post_init__(self) -> None:
         if self.source == "estimator" and not self.model:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int32, Int64
 
 from vantage.core.errors import ScanError
+from vantage.geometry.camera import Pinhole
 from vantage.geometry.voxels import voxel_keys
 
 #: Edge (m) of the voxels whose points make one surfel. Twice the spacing of ScanNet's meshes at most.
@@ -62,6 +63,25 @@ class Surfels:
         radius = np.minimum(reach, 2 * np.median(reach[near], axis=1))
         rough = np.sqrt(np.maximum(variance[:, 0], 0))
         return cls(center, np.ascontiguousarray(axes[:, :, 0]), radius, rough, of_point)
+
+    def drawn(
+        self, T_cam_world: Float[np.ndarray, "4 4"], camera: Pinhole, near_m: float, grown: float = 1.0
+    ) -> tuple[
+        Float64[np.ndarray, "{camera.height} {camera.width}"],
+        Int32[np.ndarray, "{camera.height} {camera.width}"],
+    ]:
+        """Depth (m, inf for none) and index (-1 for none) of the nearest disc at each pixel's centre.
+
+        A disc's depth is that of its plane where the pixel's ray meets it, so it is right whatever the tilt.
+        Discs nearer than `near_m` are not drawn; radii are multiplied by `grown`.
+        """
+        from vantage.geometry.splat import splat
+
+        shape = (camera.height, camera.width)
+        buffer, front = np.empty(shape), np.empty(shape, dtype=np.int32)
+        radius, pinhole = self.radius * grown, np.array(camera.intrinsics)
+        splat(self.center, self.normal, radius, T_cam_world, pinhole, near_m, buffer, front)
+        return buffer, front
 
 
 def _means(coord: Float32[np.ndarray, "n 3"]) -> tuple[Float64[np.ndarray, "m 3"], Int64[np.ndarray, "n"]]:
