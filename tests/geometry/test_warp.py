@@ -80,6 +80,15 @@ def test_patches_and_padding_pixel_by_pixel(
             assert padding[row, column] == (not (0 <= x < width and 0 <= y < height))
 
 
+def test_beside_the_image_nothing_is_shown_even_in_a_pixel_it_shares_with_padding() -> None:
+    tile = Tile(10, 10).padded(1, 1, 1, 1).resized(6, 6)
+    warp = ImageWarp(10, 10, 2, (tile,))
+    assert not warp.padding(0)[0, 0]  # its centre is the corner of the image
+    assert warp.padding(0)[5, 5]
+    places = np.array([[-0.6, 3.0], [-0.5, 3.0], [9.49, 3.0], [9.5, 3.0], [3.0, -0.6], [np.nan, 3.0]])
+    assert warp.patch_of(0, places).tolist() == [-1, 3, -1, -1, -1, -1]
+
+
 @given(edges, edges, steps, steps)
 def test_json_keeps_it_exactly(width: int, height: int, one: list[tuple], other: list[tuple]) -> None:
     warp = ImageWarp(width, height, 1, (made(width, height, one), made(width, height, other)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ramps import GAIN, SHIFT_PX, Case, compare
 
@@ -125,7 +125,7 @@ SMALL = {
     "internvl": internvl(
         {"size": {"height": 56, "width": 42}, "crop_to_patches": True, "min_patches": 2, "max_patches": 7}, 14
     ),
-    "idefics3-split": idefics3({"size": {"longest_edge": 224}, "max_image_size": {"longest_edge": 56}}, 14),
+    "idefics3-split": idefics3({"size": {"longest_edge": 228}, "max_image_size": {"longest_edge": 57}}, 14),
     "smolvlm-whole": smolvlm({"max_image_size": {"longest_edge": 60}, "do_image_splitting": False}, 12),
     "clip-crop": clip({"size": {"shortest_edge": 60}, "crop_size": {"height": 77, "width": 49}}, 7),
     "llava-pad": llava({"size": {"shortest_edge": 60}, "crop_size": 56, "do_pad": True}, 7, blended=True),
@@ -134,6 +134,7 @@ SMALL = {
 
 @pytest.mark.parametrize("name", SMALL)
 @given(width=st.integers(30, 190), height=st.integers(30, 190))
+@example(width=160, height=40)  # Idefics3 makes an odd edge of 57 even, and so two tiles of it
 @settings(max_examples=25, deadline=None)
 def test_images_of_any_size(name: str, width: int, height: int) -> None:
     case = SMALL[name]
