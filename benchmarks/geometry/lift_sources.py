@@ -101,9 +101,7 @@ def room(edge: float) -> None:
                     "depth": lambda depth=depth, eye=eye: ((depth / 1000).astype(np.float32), eye),
                 }
                 rows.add(sources, T, color)
-    print(
-        f"three generated rooms, mesh of {100 * edge:.0f} cm, {len(rows.poses)} frames, {SIDE} x {SIDE} patches"
-    )
+    print(f"three generated rooms, mesh of {100 * edge:.0f} cm, {len(rows.poses)} frames, {SIDE}x{SIDE}")
     for name in ("mesh", "cloud", "depth"):
         print(rows.line(name, "mesh"))
     print(rows.line("cloud", "depth"))
@@ -133,7 +131,7 @@ def real(folder: Path) -> None:
         }
         rows.add(sources, T, scan.color)
     print(
-        f"{folder.name}, {len(images)} frames fused in {seconds:.1f} s, {len(points)} points, {SIDE} x {SIDE} patches"
+        f"{folder.name}, {len(images)} frames fused in {seconds:.1f} s, {len(points)} points, {SIDE}x{SIDE}"
     )
     for name in ("depth", "cloud", "mesh"):
         print(rows.line(name, "depth"))

@@ -15,6 +15,7 @@ from vantage.core.errors import ParameterError, ScanError
 from vantage.core.hashing import digest_file, digest_tree, file_digests
 from vantage.core.memo import Memo
 from vantage.core.tasks import Task
+from vantage.geometry.transforms import apply, invert
 from vantage.records.frames import Frame, kept_frames, read_frames
 from vantage.records.objects import read_objects, read_points
 from vantage.records.scan import read_scan, room_of
@@ -107,7 +108,10 @@ def test_an_extracted_scan(extracted_scan: Path, make_task: MakeTask) -> None:
     assert (meta.labelled, meta.color.width, meta.depth.width) == (False, 64, 40)
     assert meta.color.fy == 61 and meta.depth.fx == 35
     np.testing.assert_array_equal(meta.T_aligned_raw, np.eye(4))
-    assert read_objects(out) == [] and read_points(out).coord.shape == (0, 3)
+    points = read_points(out)  # fused from its depth
+    assert read_objects(out) == [] and (points.instance == -1).all()
+    depth_m = apply(invert(frames[3].T_raw_cam), points.coord.astype(np.float64))[:, 2]
+    assert len(depth_m) > 1000 and depth_m.min() > 1.97 and depth_m.max() < 2.13
     np.testing.assert_allclose(read_depth(raw, meta, frames[100])[2:], 2.1, rtol=1e-6)
 
 

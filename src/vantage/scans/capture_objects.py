@@ -44,7 +44,9 @@ def capture_annotations(
     the masks of the frames say of the points; without either the points are nobody's. With `config.mesh` the
     fused surface is written to `task.out`. ScanError when a file beside the scan is damaged.
     """
-    capture = _Capture(task, meta, [frame for frame in frames if frame.kept], config)
+    # With extract.require_depth: false some frames, or all, have no depth image to fuse or to vote by.
+    measured = [frame for frame in frames if frame.kept and frame.depth.file]
+    capture = _Capture(task, meta, measured, config)
     coord = mesh.coord
     facts: dict[str, int | float | str] = {"points_from": "mesh" if len(coord) else "nothing"}
     if not len(coord) and config.enabled:
