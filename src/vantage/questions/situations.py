@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64
 from vantage.core import seeds
 from vantage.geometry import transforms
 from vantage.geometry.camera import Pinhole
+from vantage.lift.coverage import greedy_coverage
 from vantage.questions.scene import Scene, Seen
 
 MODEL_PX = 64
@@ -67,25 +68,24 @@ def choose_views(
 ) -> tuple[int, ...]:
     """The ego's frame, then greedily the frame that shows most objects not shown yet, `n` in all.
 
-    Objects of `must_see` count before all others, so they are shown if any frame shows them and `n` allows.
-    Ties, frames that add nothing among them, fall to a hash priority of seed, scan, ego and frame.
+    Objects of `must_see` count before all others: each is shown if any frame shows it and `n` leaves as many
+    choices as there are such objects out of the ego's sight. Ties, frames that add nothing among them, fall
+    to a hash priority of seed, scan, ego and frame.
 
     Returns:
         Frame ids, the ego first; all kept frames when there are no more than `n`.
     """
-    rows = {frame: row for row, frame in enumerate(recorded.frame_ids)}
-    wanted = np.isin(np.asarray(recorded.object_ids, dtype=np.int64), list(must_see))
-    weight = np.where(wanted, 1 + len(recorded.object_ids), 1)
-    others = [frame for frame in recorded.frame_ids if frame != ego]
-    tie = {frame: seeds.priority(seed, "views", recorded.scan_id, ego, frame) for frame in others}
-    chosen, shown = [ego], recorded.sees[rows[ego]].copy()
-    while others and len(chosen) < n:
-        gain = {frame: int((weight * (recorded.sees[rows[frame]] & ~shown)).sum()) for frame in others}
-        best = min(others, key=lambda frame: (-gain[frame], tie[frame]))
-        chosen.append(best)
-        others.remove(best)
-        shown |= recorded.sees[rows[best]]
-    return tuple(chosen)
+    frames = recorded.frame_ids
+    cover = greedy_coverage(
+        [np.flatnonzero(row) for row in recorded.sees],
+        n,
+        [seeds.priority(seed, "views", recorded.scan_id, ego, frame) for frame in frames],
+        given=[frames.index(ego)],
+        wanted=np.flatnonzero(
+            np.isin(np.array(recorded.object_ids, dtype=np.int64), list(must_see))
+        ).tolist(),
+    )
+    return tuple(frames[row] for row in cover.chosen)
 
 
 def situate(recorded: Recorded, scene: Scene, views: tuple[int, ...]) -> Situation:
