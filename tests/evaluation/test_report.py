@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from vantage.core.hashing import canonical_json
+from vantage.evaluation.poses import by_pose
 from vantage.evaluation.report import Evaluation, markdown, metrics, report_record
-from vantage.evaluation.table import score_groups
+from vantage.evaluation.table import Group, Predictions, score_groups
 from vantage.records.predictions import Prediction
+from vantage.records.questions import Question
 
 Make = Callable[..., list[Prediction]]
 
@@ -48,3 +53,57 @@ def test_page_shows_interval_n_majority_controls_and_labels(predictions: Make) -
     assert "no circuit for exist" in page
     assert "uninformative for compass words" in page
     assert "`embedding@blind` 0.0 %" in page
+
+
+def a_question(p: Prediction, uses_target: bool, source: str) -> Question:
+    return Question(
+        p.question_id, p.scan_id, p.room_id, "heldout", p.family, p.slice, p.question, p.answer, "", {}, 0,
+        source, uses_target, np.eye(4), [0], True,
+    )  # fmt: skip
+
+
+def with_poses(make: Make, uses_target: Callable[[Prediction], bool], source: str = "top") -> Evaluation:
+    evaluation = evaluation_of(make)
+    items = {"projector": make(1), "embedding": make(3), "embedding@blind": make(0)}
+    questions = [a_question(p, uses_target(p), source) for p in items["projector"]]
+
+    def score(some: Predictions) -> list[Group]:
+        return score_groups(some, frozenset(), "projector", ("direction", "unseen"), 0, 200)
+
+    return replace(evaluation, poses=by_pose(questions, items, score))
+
+
+def test_questions_whose_pose_the_target_chose_are_scored_apart(predictions: Make) -> None:
+    # Of each room's four direction questions three are right, and the first two have an oracle's pose.
+    evaluation = with_poses(predictions, lambda p: p.question_id[-2:] in ("d0", "d1"))
+    flat = metrics(evaluation)
+    assert flat["em_raw.embedding.direction_unseen"] == 75
+    assert flat["em_raw.embedding.direction_unseen.target_pose"] == 100
+    assert flat["em_raw.embedding.direction_unseen.free_pose"] == 50
+    assert flat["em_raw.projector.direction_unseen.target_pose"] == 50
+    assert flat["em_raw.projector.direction_unseen.free_pose"] == 0
+    assert "em_raw.embedding.exist.target_pose" not in flat
+    record = report_record(evaluation)
+    assert json.loads(canonical_json(record)) == record
+    assert (record["poses"]["uses_target"], record["poses"]["sources"]) == (10, {"top": 25})
+    sizes = {kind: sum(g["n"] for g in groups) for kind, groups in record["poses"]["groups"].items()}
+    assert sizes == {"target_pose": 10, "free_pose": 15}
+    page = markdown(evaluation)
+    assert "The pose of 10 of 25 questions was chosen with the ground-truth target" in page
+    oracle, free = page.split("### Poses chosen with the target")[1].split("### Poses chosen without it")
+    assert "| direction (unseen) | 10 |" in oracle and "exist" not in oracle
+    assert "| direction (unseen) | 10 |" in free and "| exist | 5 |" in free
+
+
+def test_one_kind_of_pose_alone_makes_no_slices(predictions: Make) -> None:
+    plain = evaluation_of(predictions)
+    path = with_poses(predictions, lambda p: False, "recorded_frame")
+    assert path == plain, "nothing is said where all poses are of the path"
+    assert "poses" not in report_record(plain) and "ground-truth target" not in markdown(plain)
+    drawn = with_poses(predictions, lambda p: False, "random")
+    assert "The pose of 0 of 25 questions" in markdown(drawn) and "`random` 25" in markdown(drawn)
+    every = with_poses(predictions, lambda p: True)
+    assert metrics(every) == metrics(plain)
+    assert report_record(every)["poses"]["groups"] == {}
+    assert "The pose of 25 of 25 questions" in markdown(every)
+    assert "### Poses" not in markdown(every)

@@ -1,4 +1,5 @@
-from itertools import combinations
+from itertools import combinations, pairwise
+from random import Random
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import from_yaw
 from vantage.geometry.voxels import voxel_keys
-from vantage.lift.coverage import frame_voxels, greedy_coverage
+from vantage.lift.coverage import Coverage, frame_voxels, greedy_coverage
 
 sets = st.lists(st.frozensets(st.integers(0, 30), max_size=12), min_size=1, max_size=8)
 
@@ -17,21 +18,70 @@ def arrays(voxels: list[frozenset[int]]) -> list[np.ndarray]:
     return [np.array(sorted(keys), dtype=np.int64) for keys in voxels]
 
 
-@given(sets, st.integers(1, 10))
-def test_each_choice_is_the_best_left_and_its_gain_is_what_it_adds(
-    voxels: list[frozenset[int]], k: int
+def naive(
+    voxels: list[frozenset[int]],
+    k: int,
+    priorities: list[int],
+    given: tuple[int, ...] = (),
+    wanted: frozenset[int] = frozenset(),
+) -> Coverage:
+    """By the definition: every candidate counted anew for every choice, what is wanted before the rest."""
+    left, covered = dict(enumerate(voxels)), frozenset[int]()
+    chosen: list[int] = []
+    gains: list[int] = []
+    while len(chosen) < len(given) or (left and len(chosen) < k):
+        if len(chosen) < len(given):
+            best = given[len(chosen)]
+        else:
+            new = {i: keys - covered for i, keys in left.items()}
+            best = min(left, key=lambda i: (-len(new[i] & wanted), -len(new[i] - wanted), priorities[i], i))
+        chosen.append(best)
+        gains.append(len(left[best] - covered))
+        covered |= left.pop(best)
+    return Coverage(chosen, gains, len(frozenset().union(*voxels)))
+
+
+@given(sets, st.integers(1, 10), st.data())
+def test_the_choice_is_that_of_counting_every_candidate_anew(
+    voxels: list[frozenset[int]], k: int, data: st.DataObject
 ) -> None:
-    cover = greedy_coverage(arrays(voxels), k, [0] * len(voxels))
-    assert len(cover.chosen) == len(set(cover.chosen)) == min(k, len(voxels))
-    assert cover.voxels == len(frozenset().union(*voxels))
-    covered: frozenset[int] = frozenset()
-    left = set(range(len(voxels)))
-    for index, gain in zip(cover.chosen, cover.gains, strict=True):
-        best = max(len(voxels[i] - covered) for i in left)
-        assert gain == len(voxels[index] - covered) == best
-        assert index == min(i for i in left if len(voxels[i] - covered) == best)
-        covered |= voxels[index]
-        left.remove(index)
+    n = len(voxels)
+    priorities = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
+    given = tuple(data.draw(st.lists(st.integers(0, n - 1), max_size=2, unique=True)))
+    wanted = data.draw(st.frozensets(st.integers(0, 30), max_size=4))
+    cover = greedy_coverage(arrays(voxels), k, priorities, given=given, wanted=wanted)
+    assert cover == naive(voxels, k, priorities, given, wanted)
+    assert len(cover.chosen) == len(set(cover.chosen)) == max(len(given), min(k, n))
+    free = greedy_coverage(arrays(voxels), k, priorities)
+    assert free == naive(voxels, k, priorities)
+    assert all(a >= b for a, b in pairwise(free.gains)), "gains never rise"
+
+
+@given(sets, st.integers(1, 8), st.randoms(use_true_random=False))
+def test_the_order_of_the_candidates_does_not_matter(
+    voxels: list[frozenset[int]], k: int, random: Random
+) -> None:
+    priorities = random.sample(range(100), len(voxels))
+    order = random.sample(range(len(voxels)), len(voxels))
+    cover = greedy_coverage(arrays(voxels), k, priorities)
+    turned = greedy_coverage(arrays([voxels[i] for i in order]), k, [priorities[i] for i in order])
+    assert [order[i] for i in turned.chosen] == cover.chosen
+    assert turned.gains == cover.gains
+
+
+@given(sets, st.frozensets(st.integers(0, 30), max_size=4))
+def test_what_is_wanted_is_covered_if_any_candidate_has_it(
+    voxels: list[frozenset[int]], wanted: frozenset[int]
+) -> None:
+    can_be = wanted & frozenset().union(*voxels)
+    cover = greedy_coverage(arrays(voxels), len(wanted), [0] * len(voxels), wanted=wanted)
+    assert can_be <= frozenset().union(*(voxels[i] for i in cover.chosen))
+
+
+def test_of_some_candidates_only_these_are_chosen_and_all_are_counted() -> None:
+    voxels = arrays([frozenset({1, 2, 3}), frozenset({1}), frozenset({4})])
+    cover = greedy_coverage(voxels, 3, [0, 0, 0], among=[1, 2])
+    assert cover == Coverage([1, 2], [1, 1], 4)
 
 
 @given(sets, st.integers(1, 4))

@@ -1,3 +1,5 @@
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,10 @@ from box_room import COLOR, DEPTH, T_ALIGNED_RAW, a_task, look_around, make_room
 from vantage.core.errors import ScanError
 from vantage.core.hashing import digest_tree
 from vantage.geometry.transforms import apply, invert
-from vantage.lift.config import LiftConfig
+from vantage.lift.config import GoodViews, LiftConfig
 from vantage.lift.stage import lift
 from vantage.records.frames import read_frames, write_frames
-from vantage.records.patches import read_patches, read_squashed_patches, read_views
+from vantage.records.patches import ViewSet, read_patches, read_squashed_patches, read_views
 
 POSES = look_around(2, 5)
 ROOM = make_room(3)
@@ -56,6 +58,32 @@ def test_the_view_set_covers_the_room(folders: tuple[Path, Path], tmp_path: Path
     assert every.frame_ids[:3] == views.frame_ids
     assert sorted(every.frame_ids) == [0, 10, 20, 30, 40]
     assert sum(every.gains) == every.voxels == views.voxels
+
+
+def test_view_sets_of_other_strategies_and_of_good_frames(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    def views_of(name: str, config: LiftConfig, seed: int = 0) -> ViewSet:
+        lift(task := a_task(tmp_path / name, *folders, seed=seed), config)
+        return read_views(task.out)
+
+    uniform = views_of("uniform", LiftConfig(views=3, view_strategy="uniform"))
+    assert (uniform.frame_ids, uniform.method) == ([0, 20, 40], "uniform")
+    drawn = {
+        tuple(views_of(f"random{seed}", LiftConfig(views=2, view_strategy="random"), seed).frame_ids)
+        for seed in range(4)
+    }
+    assert len(drawn) > 1
+    assert len(views_of("none", LiftConfig(good_views=GoodViews(min_blur=1e9))).frame_ids) == 5
+
+
+def test_a_view_set_leaves_blurred_frames_out(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    extract = shutil.copytree(folders[1], tmp_path / "extract")
+    frames = read_frames(extract)
+    write_frames(extract, [replace(f, blur=20.0 if f.frame_id in (0, 30) else 300.0) for f in frames])
+    lift(task := a_task(tmp_path / "a", folders[0], extract), LiftConfig(good_views=GoodViews(min_blur=50.0)))
+    views = read_views(task.out)
+    assert sorted(views.frame_ids) == [10, 20, 40]
+    assert sum(views.gains) < views.voxels, "what only the others see is counted"
+    assert len(read_patches(task.out).frame_ids) == 5
 
 
 def test_the_same_bytes_each_time(folders: tuple[Path, Path], tmp_path: Path) -> None:

@@ -7,15 +7,25 @@ from hypothesis import strategies as st
 from question_rooms import CAMERA, look_from
 
 from vantage.geometry import transforms
+from vantage.questions.config import SynthesizeConfig
+from vantage.questions.egos import spread
+from vantage.questions.recorded import Recorded
 from vantage.questions.scene import RoomObject, Scene
-from vantage.questions.situations import Recorded, choose_views, situate, situations_of, spread
+from vantage.questions.situations import situate, situations_of
+from vantage.questions.views import choose_views
 
 
 def recorded(sees: np.ndarray, scan_id: str = "scan") -> Recorded:
     frames, objects = sees.shape
     poses = np.array([look_from(0.0, 0.0, 0.5 * i) for i in range(frames)]).reshape(-1, 4, 4)
     return Recorded(
-        scan_id, tuple(range(0, 5 * frames, 5)), poses, tuple(range(objects)), sees, (CAMERA,) * frames
+        scan_id,
+        tuple(range(0, 5 * frames, 5)),
+        poses,
+        tuple(range(objects)),
+        sees,
+        sees.astype(np.float32),
+        (CAMERA,) * frames,
     )
 
 
@@ -83,7 +93,7 @@ def test_a_situation_tells_the_pose_and_the_column_of_what_view_one_shows() -> N
 
 def test_the_ego_stands_on_the_floor_under_its_camera() -> None:
     scan = recorded(np.ones((6, 2), dtype=bool))
-    for situation in situations_of(scan, Scene([]), 6, 4, 0):
+    for situation in situations_of(scan, Scene([]), 6, 0, SynthesizeConfig()):
         row = scan.frame_ids.index(situation.views[0])
         expected = transforms.from_yaw(0.5 * row)
         assert np.allclose(situation.T_aligned_ego, expected)

@@ -15,10 +15,11 @@ from vantage.core.hashing import digest_tree
 from vantage.core.tasks import Task
 from vantage.questions.config import SynthesizeConfig
 from vantage.questions.families import FAMILY_NAMES, Margins
+from vantage.questions.recorded import read_recorded
 from vantage.questions.scene import Scene, Situated
 from vantage.questions.situations import situations_of
 from vantage.questions.split import split_of
-from vantage.questions.stage import read_recorded, read_scene, summarize, synthesize
+from vantage.questions.stage import read_scene, summarize, synthesize
 from vantage.questions.words import tokenize
 from vantage.records.index import IndexRow
 from vantage.records.objects import read_objects, write_objects
@@ -203,7 +204,7 @@ def test_parameters_are_checked_before_any_scan_is_touched() -> None:
 def test_every_situation_of_a_recorded_scan_can_be_asked_about(task: Task) -> None:
     recorded = read_recorded(task.inputs["extract"], task.inputs["recover"], 12.0)
     scene = read_scene(task.inputs["extract"])
-    for situation in situations_of(recorded, scene, 99, 4, 0):
+    for situation in situations_of(recorded, scene, 99, 0, CONFIG):
         situated = Situated(scene, situation.T_aligned_ego, situation.seen)
         assert {p.object_id for p in situated.placed} <= situation.seen.views & scene.named
 

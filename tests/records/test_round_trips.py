@@ -1,8 +1,10 @@
 """Every record comes back as it was written, with the same bytes each time, and refuses what it is not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from vantage.core.errors import ContractError
@@ -13,6 +15,7 @@ from vantage.records import frames, index, objects, patches, predictions, questi
 RNG = np.random.default_rng(0)
 POSE = np.vstack([np.hstack([np.eye(3), RNG.normal(size=(3, 1))]), [[0, 0, 0, 1]]])
 LOST = np.full((4, 4), -np.inf)
+OLD_POSE = ("pose_source", "pose_uses_target")
 
 
 def a_frame(frame_id: int, pose: np.ndarray, reason: str) -> frames.Frame:
@@ -49,6 +52,13 @@ def a_question(number: int) -> questions.Question:
         views=[4, 0, 7],
         learnable_by_pocket=True,
     )
+
+
+def a_chosen_pose(question: questions.Question) -> questions.Question:
+    return replace(
+        question, pose_source="clip", pose_uses_target=True, pose_meaning="paper", pose_object_id=3,
+        pose_score=0.37, pose_rank=2, pose_drawn_from=5, pose_seed=7, pose_fallback="unseen",
+    )  # fmt: skip
 
 
 def same(a: object, b: object) -> None:
@@ -88,7 +98,7 @@ def write_all(folder: Path) -> dict[str, object]:
         "visibility": visibility.Visibility(
             np.array([0, 3]), np.array([0, 5]), *(np.eye(2, dtype=np.float32) * k for k in (0.5, 1, 2))
         ),
-        "questions": [a_question(1), a_question(2)],
+        "questions": [a_question(1), a_chosen_pose(a_question(2))],
         "predictions": [predictions.Prediction("q", "s", "r", "f", "", "is there?", "yes", "no")],
         "index": [
             index.IndexRow("a", "done", "d1"),
@@ -135,8 +145,19 @@ def test_readers_name_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_question_in_another_ego_frame_is_refused(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     questions.write_questions(tmp_path, [replace(a_question(1), ego_frame="ego_camera")])
     with pytest.raises(ContractError, match="wrong frame"):
         questions.read_questions(tmp_path)
+
+
+def test_questions_of_the_version_before_are_refused(tmp_path: Path) -> None:
+    questions.write_questions(tmp_path, [a_question(1)])
+    path = tmp_path / "questions.parquet"
+    table = pq.read_table(path)
+    kept = [name for name in table.column_names if not name.startswith("pose_") or name in OLD_POSE]
+    old = table.select(kept).replace_schema_metadata({"vantage.record": "questions", "vantage.version": "1"})
+    pq.write_table(old, path)
+    with pytest.raises(ContractError, match="another record or version") as caught:
+        questions.read_questions(tmp_path)
+    assert (caught.value.expected, caught.value.found) == ("questions version 2", "questions version 1")
+    assert caught.value.hint == "run the stage that writes it again"

@@ -156,16 +156,15 @@ def _others(scan: Path, meta: ScanMeta, first: Frame, kept: Sequence[Frame]) -> 
     config = LiftConfig()
     others = [f for f in kept if f.frame_id != first.frame_id]
     picks = np.unique(np.linspace(0, len(others) - 1, min(_CANDIDATES, len(others))).astype(int))
-    candidates = [others[i] for i in picks]
+    frames = [first, *(others[i] for i in picks)]
     seen = [
         frame_voxels(
             read_depth(scan, meta, f), meta.depth_of(f), f.T_raw_cam, config.voxel_m, config.coverage_stride
         )
-        for f in (first, *candidates)
+        for f in frames
     ]
-    new = [np.setdiff1d(voxels, seen[0]) for voxels in seen[1:]]
-    ties = [priority("ask", meta.scan_id, f.frame_id) for f in candidates]
-    return [candidates[i] for i in greedy_coverage(new, _VIEWS - 1, ties).chosen]
+    ties = [priority("ask", meta.scan_id, f.frame_id) for f in frames]
+    return [frames[i] for i in greedy_coverage(seen, _VIEWS, ties, given=[0]).chosen[1:]]
 
 
 def request_of(scan: Path, meta: ScanMeta, chosen: Chosen, question: str) -> dict[str, Any]:

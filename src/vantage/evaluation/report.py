@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from vantage.evaluation.poses import FREE, TARGET, ByPose
 from vantage.evaluation.scorers import HEADLINE, SCORERS
 from vantage.evaluation.table import Group
 
@@ -25,6 +26,7 @@ class Evaluation:
         arm: the headline arm.
         baseline: the arm that gains are measured against.
         questions_digest: digest of the held-out question ids.
+        poses: scores by how the pose was chosen; None where all are of the path.
     """
 
     groups: Sequence[Group]
@@ -33,6 +35,7 @@ class Evaluation:
     arm: str
     baseline: str
     questions_digest: str
+    poses: ByPose | None = None
 
     @property
     def items(self) -> list[str]:
@@ -42,8 +45,8 @@ class Evaluation:
 
 def report_record(evaluation: Evaluation) -> dict[str, Any]:
     """The report as JSON-able data."""
-    groups, head = evaluation.groups, evaluation.groups[0]
-    return {
+    groups, head, poses = evaluation.groups, evaluation.groups[0], evaluation.poses
+    record: dict[str, Any] = {
         "record": RECORD,
         "version": VERSION,
         "unit": "per cent; gains in percentage points; intervals 95 %",
@@ -64,18 +67,29 @@ def report_record(evaluation: Evaluation) -> dict[str, Any]:
         },
         "arms": list(evaluation.arms),
         "controls": list(evaluation.controls),
-        "groups": [_rounded(asdict(g) | {"key": g.key, "name": g.name}) for g in groups],
+        "groups": _group_records(groups),
     }
+    if poses:
+        apart = {kind: _group_records(some) for kind, some in poses.groups.items()}
+        record["poses"] = {"sources": poses.sources, "uses_target": poses.uses_target, "groups": apart}
+    return record
 
 
 def metrics(evaluation: Evaluation) -> dict[str, float]:
-    """Flat metrics: `em_raw.ITEM.GROUP` in per cent, `gain_over_BASELINE.ITEM.GROUP` in points."""
+    """Flat metrics: `em_raw.ITEM.GROUP` in per cent, `gain_over_BASELINE.ITEM.GROUP` in points.
+
+    Where some poses were chosen with the target, also `em_raw.ITEM.GROUP.target_pose` and `.free_pose`.
+    """
     flat = {}
     for group in evaluation.groups:
         for item, scores in group.items.items():
             flat[f"{HEADLINE}.{item}.{group.key}"] = round(scores.exact.percent, _DECIMALS)
         for item, gain in group.gains.items():
             flat[f"gain_over_{evaluation.baseline}.{item}.{group.key}"] = round(gain.points, _DECIMALS)
+    for kind, groups in (evaluation.poses.groups if evaluation.poses else {}).items():
+        for group in groups:
+            for item, scores in group.items.items():
+                flat[f"{HEADLINE}.{item}.{group.key}.{kind}"] = round(scores.exact.percent, _DECIMALS)
     return dict(sorted(flat.items()))
 
 
@@ -85,12 +99,14 @@ def markdown(evaluation: Evaluation) -> str:
     parts = [
         "# Evaluation on held-out rooms\n",
         _headline(groups[0], arm, baseline),
+        _pose_note(evaluation.poses),
         "![scores](scores.png)\n",
         "## Strict exact match\n",
         "Per cent with 95 % intervals (Wilson). *majority* is the score of always giving the commonest\n"
         "answer of the group. A name with @ is a change at test time that should not work.\n",
         _score_table(groups, evaluation.items),
         _unlearnable_note(groups),
+        _pose_tables(evaluation.poses, evaluation.items),
         f"## Gain over `{baseline}`\n",
         "Percentage points on the same questions; 95 % intervals from a bootstrap over rooms.\n",
         _gain_table(groups, [item for item in evaluation.items if item != baseline]),
@@ -144,6 +160,32 @@ def _refined_table(groups: Sequence[Group], arm: str) -> str:
     return _table(["questions", *(f"`{name}` v{SCORERS[name].version}" for name in names)], rows)
 
 
+def _pose_note(poses: ByPose | None) -> str:
+    if not poses:
+        return ""
+    sources, total = (
+        ", ".join(f"`{name}` {n}" for name, n in poses.sources.items()),
+        sum(poses.sources.values()),
+    )
+    return (
+        f"**The pose of {poses.uses_target} of {total} questions was chosen with the ground-truth target**,\n"
+        f"an oracle that no user has. Sources of poses: {sources}.\n"
+    )
+
+
+def _pose_tables(poses: ByPose | None, items: Sequence[str]) -> str:
+    if not poses or not poses.groups:
+        return ""
+    return "\n".join(
+        [
+            "### Poses chosen with the target\n",
+            _score_table(poses.groups[TARGET], items),
+            "### Poses chosen without it\n",
+            _score_table(poses.groups[FREE], items),
+        ]
+    )
+
+
 def _unlearnable_note(groups: Sequence[Group]) -> str:
     names = sorted({g.family for g in groups if not g.learnable})
     if not names:
@@ -164,6 +206,10 @@ def _interval(percent: float, low: float, high: float) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _group_records(groups: Sequence[Group]) -> list[Any]:
+    return [_rounded(asdict(g) | {"key": g.key, "name": g.name}) for g in groups]
 
 
 def _rounded(value: Any) -> Any:

@@ -10,9 +10,10 @@ from vantage.core.errors import ParameterError
 from vantage.core.hashing import digest_json
 from vantage.core.tasks import Facts, Task
 from vantage.evaluation.config import EvaluateConfig
+from vantage.evaluation.poses import by_pose
 from vantage.evaluation.report import Evaluation, markdown, metrics, report_record
 from vantage.evaluation.scorers import HEADLINE, SCORERS
-from vantage.evaluation.table import exact, score_groups
+from vantage.evaluation.table import Group, Predictions, exact, score_groups
 from vantage.records.index import IndexRow
 from vantage.records.predictions import Prediction, read_predictions, write_predictions
 from vantage.records.tables import write_table
@@ -79,21 +80,20 @@ def report(task: Task, config: EvaluateConfig, rows: Sequence[IndexRow]) -> None
     items = [row.item for row in rows if row.status == "done"]
     predictions = {item: read_predictions(task.out / item) for item in items}
     questions = [q for scan in heldout_questions(task.inputs["synthesize"]).values() for q in scan]
-    groups = score_groups(
-        predictions,
-        frozenset(q.family for q in questions if not q.learnable_by_pocket),
-        config.baseline_arm,
-        (config.headline_family, config.headline_slice),
-        task.seed,
-        config.resamples,
-    )
+    unlearnable = frozenset(q.family for q in questions if not q.learnable_by_pocket)
+    headline = (config.headline_family, config.headline_slice)
+
+    def score(some: Predictions) -> list[Group]:
+        return score_groups(some, unlearnable, config.baseline_arm, headline, task.seed, config.resamples)
+
     evaluation = Evaluation(
-        groups=groups,
+        groups=score(predictions),
         arms=_arms(items, config),
         controls=[item for item in items if "@" in item],
         arm=config.headline_arm,
         baseline=config.baseline_arm,
         questions_digest=digest_json(sorted(q.question_id for q in questions)),
+        poses=by_pose(questions, predictions, score),
     )
     atomic.write_json(task.out / REPORT_FILE, report_record(evaluation))
     atomic.write_json(task.out / METRICS_FILE, metrics(evaluation))

@@ -1,8 +1,9 @@
-"""View sets by greedy maximum coverage of voxels, after Video-3D-LLM, with ties that a seed decides."""
+"""Greedy maximum coverage of voxels or of objects, after Video-3D-LLM, with ties that priorities decide."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,20 +13,23 @@ from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import apply
 from vantage.geometry.voxels import voxel_keys
 
+Keys = Int64[np.ndarray, "_"]
+"""The distinct keys that a candidate covers: of voxels, of objects."""
+
 
 @dataclass(frozen=True)
 class Coverage:
     """A choice of views.
 
     Attributes:
-        chosen: indices of the views, in the order of choice.
-        gains: newly covered voxels at each choice.
-        voxels: voxels that all candidates cover together.
+        chosen: indices of the candidates, in the order of choice.
+        gains: newly covered keys at each choice.
+        total: keys that all candidates cover together.
     """
 
     chosen: list[int]
     gains: list[int]
-    voxels: int
+    total: int
 
 
 def frame_voxels(
@@ -49,30 +53,71 @@ def frame_voxels(
 
 
 def greedy_coverage(
-    voxels: Sequence[Int64[np.ndarray, "_"]], views: int, priorities: Sequence[int]
+    covers: Sequence[Keys],
+    views: int,
+    priorities: Sequence[int],
+    *,
+    given: Sequence[int] = (),
+    wanted: Iterable[int] = (),
+    among: Iterable[int] | None = None,
 ) -> Coverage:
-    """Choose up to `views` candidates, each time the one with most voxels not covered yet.
+    """Choose up to `views` candidates, each time the one that covers most keys not covered yet.
 
-    `voxels` holds the distinct voxel keys of each candidate. Equal gains go to the smaller priority, then
-    to the earlier candidate. Once everything is covered the rest are chosen all the same, with gain 0, so
-    that a scan with enough frames always has its full number of views.
+    Equal gains go to the smaller priority, then to the earlier candidate. Once everything is covered the rest
+    are chosen all the same, with gain 0, so that a scan with enough frames always has its number of views.
+
+    A gain never grows as others are chosen, so the gains found earlier are bounds, and only the candidates
+    whose bound comes first are counted again: the choice is that of counting them all.
+
+    Args:
+        covers: the keys of each candidate.
+        views: how many, `given` among them.
+        priorities: of each candidate, for ties.
+        given: candidates chosen beforehand, in this order.
+        wanted: keys that count before all others, however many: each of them is covered if any candidate
+            has it and there are as many choices left as such keys. Fewer choices cover them greedily.
+        among: the candidates to choose from; all if None. `total` counts the keys of all.
     """
-    n = len(voxels)
+    n = len(covers)
     if n != len(priorities):
         raise ValueError(f"{n} candidates, but {len(priorities)} priorities")
-    if n == 0:
-        return Coverage([], [], 0)
-    known, cell = np.unique(np.concatenate(voxels), return_inverse=True)
-    owner = np.repeat(np.arange(n), [len(keys) for keys in voxels])
+    known, left = _numbered(covers)
+    # More than all other keys together.
+    weight = np.where(np.isin(known, list(wanted)), 1 + len(known), 1)
     covered = np.zeros(len(known), dtype=bool)
-    left = set(range(n))
     chosen: list[int] = []
     gains: list[int] = []
-    while left and len(chosen) < views:
-        gain = np.bincount(owner[~covered[cell]], minlength=n)
-        best = min(left, key=lambda i: (-int(gain[i]), priorities[i], i))
-        left.remove(best)
-        chosen.append(best)
-        gains.append(int(gain[best]))
-        covered[cell[owner == best]] = True
+
+    def gain(i: int) -> int:
+        left[i] = left[i][~covered[left[i]]]
+        return int(weight[left[i]].sum())
+
+    def take(i: int) -> None:
+        gain(i)
+        chosen.append(i)
+        gains.append(len(left[i]))
+        covered[left[i]] = True
+
+    for i in given:
+        take(i)
+    rest = set(range(n) if among is None else among).difference(chosen)
+    bounds = [(-gain(i), priorities[i], i) for i in rest] if len(chosen) < views else []
+    heapq.heapify(bounds)
+    while bounds and len(chosen) < views:
+        _, priority, i = bounds[0]
+        found = (-gain(i), priority, i)
+        if found == bounds[0]:
+            heapq.heappop(bounds)
+            take(i)
+        else:
+            heapq.heapreplace(bounds, found)
     return Coverage(chosen, gains, len(known))
+
+
+def _numbered(covers: Sequence[Keys]) -> tuple[Keys, list[Keys]]:
+    """All distinct keys, and for each candidate the places of its own among them."""
+    if not covers:
+        return np.zeros(0, dtype=np.int64), []
+    known, places = np.unique(np.concatenate(covers), return_inverse=True)
+    ends = np.cumsum([len(keys) for keys in covers])
+    return known, np.split(places, ends[:-1])

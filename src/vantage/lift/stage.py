@@ -11,9 +11,10 @@ from vantage.core.tasks import Facts, Task
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.warp import ImageWarp
 from vantage.lift.config import LiftConfig
-from vantage.lift.coverage import frame_voxels, greedy_coverage
+from vantage.lift.coverage import frame_voxels
 from vantage.lift.depth_source import depth_source
 from vantage.lift.patches import PatchPoints, patch_coordinates
+from vantage.lift.views import METHODS, good_views, view_set
 from vantage.records.frames import Frame, kept_frames
 from vantage.records.patches import PatchCoordinates, ViewSet, write_patches, write_views
 from vantage.records.scan import ScanMeta, read_scan
@@ -51,15 +52,18 @@ def lift(task: Task, config: LiftConfig) -> Facts:
     source.write(task.out)
 
     order = [priority(task.seed, "coverage", meta.scan_id, frame.frame_id) for frame in frames]
-    cover = greedy_coverage(voxels, config.views, order)
+    good = good_views(frames, config.view_bounds)
+    cover = view_set(voxels, config.views, order, config.view_strategy, good)
     ids = [frames[i].frame_id for i in cover.chosen]
-    write_views(task.out, ViewSet(ids, cover.gains, cover.voxels, config.voxel_m))
+    method = METHODS[config.view_strategy]
+    write_views(task.out, ViewSet(ids, cover.gains, cover.total, config.voxel_m, method))
     task.progress.step(len(frames), len(frames), "view set")
     return {
         "frames": len(frames),
         "valid_patch_share": float(patches.valid.mean()),
+        "good_frames": len(good),
         "views": len(ids),
-        "covered_share": sum(cover.gains) / max(1, cover.voxels),
+        "covered_share": sum(cover.gains) / max(1, cover.total),
         **source.facts(),
     }
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Lt
 
 from vantage.questions.families import Margins, family
+from vantage.recover.choice import Meaning
 
 Quota = Annotated[int, Ge(0)]
 
@@ -43,6 +44,21 @@ class SplitLists:
 
 
 @dataclass(frozen=True)
+class PoseConfig:
+    """Where the pose comes from that a question is asked from."""
+
+    source: Literal["recorded_frame", "top", "clip", "random"] = "recorded_frame"
+    """`recorded_frame`: frames spread over the path, whatever is asked. Else a frame is chosen for an object
+    and questions about it are asked from there: the one that sees most of it (`top`), one of the middle band
+    of those that see it (`clip`), or any (`random`). `top` and `clip` know the object, which is an oracle at
+    test time."""
+    meaning: Meaning = "paper"
+    """Of `clip`: the middle band as the `paper` has it, or the set that the `released` program draws from."""
+    cut: Annotated[float, Ge(0), Lt(0.5)] = 0.3
+    """Of `clip`: the share of the frames that see an object cut at either end."""
+
+
+@dataclass(frozen=True)
 class SynthesizeConfig:
     """What to ask, from where, and which rooms are held out."""
 
@@ -57,6 +73,11 @@ class SynthesizeConfig:
     """Situations of a training scan: at most this many kept frames, spread over the path, are egos."""
     heldout_egos: Annotated[int, Ge(1)] = 6
     """Situations of a held-out scan."""
+    pose: PoseConfig = field(default_factory=PoseConfig)
+    """Where the egos come from."""
+    must_see: bool = False
+    """Ask about every object that any kept frame shows, and choose a question's views so that they show its
+    objects; else ask about what a situation's views show. It makes more and smaller situations."""
     min_visible_px: Annotated[float, Ge(1)] = 12.0
     """An object counts as seen in a view from this many pixels of a 64 x 64 image of it."""
     questions: dict[str, Quota] = field(default_factory=_quotas)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
-from vantage.core import seeds
 from vantage.geometry import transforms
 from vantage.geometry.camera import Pinhole
+from vantage.questions.config import SynthesizeConfig
+from vantage.questions.egos import Choices, chosen_egos, spread
+from vantage.questions.recorded import Recorded
 from vantage.questions.scene import Scene, Seen
+from vantage.questions.views import choose_views, shown_by
+from vantage.recover.choice import PoseChoice
 
 MODEL_PX = 64
 """Side of the image in whose pixels columns are told (the colour image, squashed)."""
@@ -25,91 +30,81 @@ class Situation:
         views: frame ids, the ego's own first.
         T_aligned_ego: maps `ego_level` of view 1 to `aligned`, metres.
         seen: what the views show.
+        chosen_for: the objects that the ego was chosen for, and how; empty for a frame of the path.
     """
 
     views: tuple[int, ...]
     T_aligned_ego: Float64[np.ndarray, "4 4"]
     seen: Seen
+    chosen_for: Mapping[int, PoseChoice] = field(default_factory=dict)
+
+    def asks_about(self, object_ids: Iterable[int]) -> bool:
+        """Whether a question that rests on these objects is asked from here.
+
+        From an ego that was chosen for objects, only about one of these, or about none at all ("no" of
+        `exist`), so that a pose says nothing about yes or no.
+        """
+        ids = set(object_ids)
+        return not self.chosen_for or not ids or not ids.isdisjoint(self.chosen_for)
+
+    def pose_of(self, object_ids: Sequence[int]) -> dict[str, Any]:
+        """The pose's fields in the record of a question that rests on these objects.
+
+        Of several objects that the ego was chosen for, the first in the text tells. The target decided only
+        if the question is about it.
+        """
+        if not self.chosen_for:
+            return {"pose_source": "recorded_frame", "pose_uses_target": False}
+        about = [k for k in object_ids if k in self.chosen_for]
+        choice = self.chosen_for[about[0] if about else min(self.chosen_for)]
+        return {
+            "pose_source": choice.source,
+            "pose_uses_target": choice.uses_target and bool(about),
+            "pose_meaning": choice.meaning or "",
+            "pose_object_id": choice.object_id,
+            "pose_score": choice.score,
+            "pose_rank": choice.rank,
+            "pose_drawn_from": choice.drawn_from,
+            "pose_seed": choice.seed,
+            "pose_fallback": choice.fallback,
+        }
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """The kept frames of a scan as situations need them.
-
-    Attributes:
-        scan_id: the scan.
-        frame_ids: kept frames, ascending.
-        T_aligned_cam: camera to `aligned`, metres, by frame.
-        object_ids: the objects of the columns of `sees`.
-        sees: whether a frame shows an object (visible pixels above the threshold).
-        cameras: the colour camera of each frame.
-    """
-
-    scan_id: str
-    frame_ids: tuple[int, ...]
-    T_aligned_cam: Float64[np.ndarray, "f 4 4"]
-    object_ids: tuple[int, ...]
-    sees: Bool[np.ndarray, "f o"]
-    cameras: tuple[Pinhole, ...]
-
-
-def spread(frame_ids: Sequence[int], n: int, seed: int, scan_id: str) -> tuple[int, ...]:
-    """At most `n` frames spread evenly over a path, in order; where they start is drawn from the seed."""
-    total = len(frame_ids)
-    if total <= n:
-        return tuple(frame_ids)
-    offset = seeds.fraction(seed, "egos", scan_id)
-    return tuple(frame_ids[int((i + offset) * total / n)] for i in range(n))
-
-
-def choose_views(
-    recorded: Recorded, ego: int, n: int, seed: int, must_see: Iterable[int] = ()
-) -> tuple[int, ...]:
-    """The ego's frame, then greedily the frame that shows most objects not shown yet, `n` in all.
-
-    Objects of `must_see` count before all others, so they are shown if any frame shows them and `n` allows.
-    Ties, frames that add nothing among them, fall to a hash priority of seed, scan, ego and frame.
-
-    Returns:
-        Frame ids, the ego first; all kept frames when there are no more than `n`.
-    """
-    rows = {frame: row for row, frame in enumerate(recorded.frame_ids)}
-    wanted = np.isin(np.asarray(recorded.object_ids, dtype=np.int64), list(must_see))
-    weight = np.where(wanted, 1 + len(recorded.object_ids), 1)
-    others = [frame for frame in recorded.frame_ids if frame != ego]
-    tie = {frame: seeds.priority(seed, "views", recorded.scan_id, ego, frame) for frame in others}
-    chosen, shown = [ego], recorded.sees[rows[ego]].copy()
-    while others and len(chosen) < n:
-        gain = {frame: int((weight * (recorded.sees[rows[frame]] & ~shown)).sum()) for frame in others}
-        best = min(others, key=lambda frame: (-gain[frame], tie[frame]))
-        chosen.append(best)
-        others.remove(best)
-        shown |= recorded.sees[rows[best]]
-    return tuple(chosen)
-
-
-def situate(recorded: Recorded, scene: Scene, views: tuple[int, ...]) -> Situation:
+def situate(
+    recorded: Recorded, scene: Scene, views: tuple[int, ...], chosen_for: Choices | None = None
+) -> Situation:
     """The situation of given views (frame ids, the ego first)."""
-    rows = [recorded.frame_ids.index(frame) for frame in views]
-    shown = np.flatnonzero(recorded.sees[rows].any(axis=0))
-    T_aligned_cam = recorded.T_aligned_cam[rows[0]]
-    first = [recorded.object_ids[column] for column in np.flatnonzero(recorded.sees[rows[0]])]
+    row = recorded.frame_ids.index(views[0])
+    T_aligned_cam = recorded.T_aligned_cam[row]
+    first = [recorded.object_ids[column] for column in np.flatnonzero(recorded.sees[row])]
     first = [object_id for object_id in first if object_id in scene.by_id]
-    columns = _columns(recorded.cameras[rows[0]], T_aligned_cam, scene, first)
+    columns = _columns(recorded.cameras[row], T_aligned_cam, scene, first)
     return Situation(
         views=views,
         T_aligned_ego=transforms.level_ego(T_aligned_cam),
         seen=Seen(
             first=dict(zip(first, columns, strict=True)),
-            views=frozenset(recorded.object_ids[column] for column in shown),
+            views=shown_by(recorded, views),
         ),
+        chosen_for=chosen_for or {},
     )
 
 
-def situations_of(recorded: Recorded, scene: Scene, egos: int, views: int, seed: int) -> list[Situation]:
-    """At most `egos` situations of a scan, with `views` views each."""
-    chosen = spread(recorded.frame_ids, egos, seed, recorded.scan_id)
-    return [situate(recorded, scene, choose_views(recorded, ego, views, seed)) for ego in chosen]
+def situations_of(
+    recorded: Recorded, scene: Scene, egos: int, seed: int, config: SynthesizeConfig
+) -> list[Situation]:
+    """At most `egos` situations of a scan, from where `config` says, with its number of views each."""
+    if config.pose.source == "recorded_frame":
+        chosen: dict[int, Choices] = {
+            ego: {} for ego in spread(recorded.frame_ids, egos, seed, recorded.scan_id)
+        }
+    else:
+        chosen = chosen_egos(recorded, [o.object_id for o in scene.objects], egos, seed, config.pose)
+    n = config.views_per_question
+    return [
+        situate(recorded, scene, choose_views(recorded, ego, n, seed), choices)
+        for ego, choices in chosen.items()
+    ]
 
 
 def _columns(

@@ -10,24 +10,23 @@ from pathlib import Path
 import numpy as np
 
 from vantage.core import atomic
-from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_bytes
 from vantage.core.tasks import Facts, Task
 from vantage.questions import words
-from vantage.questions.balance import Asked, choose
+from vantage.questions.asking import ask
+from vantage.questions.balance import Asked
 from vantage.questions.config import SynthesizeConfig
 from vantage.questions.families import family
-from vantage.questions.sampling import every_candidate
-from vantage.questions.scene import RoomObject, Scene, Situated
-from vantage.questions.situations import Recorded, Situation, situations_of
+from vantage.questions.must_see import MustSee
+from vantage.questions.recorded import read_recorded
+from vantage.questions.scene import RoomObject, Scene
+from vantage.questions.situations import Situation, situations_of
 from vantage.questions.split import scan_split
 from vantage.questions.summary import summary_of
-from vantage.records.frames import kept_frames
 from vantage.records.index import IndexRow
 from vantage.records.objects import read_objects
 from vantage.records.questions import Question, read_questions, write_questions
 from vantage.records.scan import ScanMeta, read_scan
-from vantage.records.visibility import read_visibility
 
 DROPPED_FILE = "dropped.json"
 SUMMARY_FILE = "summary.json"
@@ -47,14 +46,19 @@ def synthesize(task: Task, config: SynthesizeConfig) -> Facts:
     split = scan_split(meta.room_id, config)
     dropped: Counter[tuple[str, str]] = Counter()
     scene = read_scene(task.inputs["extract"], dropped)
+    questions: list[Question] = []
     situations: list[Situation] = []
     if scene.objects:
         recorded = read_recorded(task.inputs["extract"], task.inputs["recover"], config.min_visible_px)
         egos = config.heldout_egos if split == "heldout" else config.train_egos
-        situations = situations_of(recorded, scene, egos, config.views_per_question, task.seed)
-    asked = _ask(scene, situations, config, task.seed, meta.scan_id, dropped)
-    by_ego = {situation.views[0]: situation for situation in situations}
-    questions = [_record(meta, split, by_ego[one.ego], one) for one in asked]
+        situations = situations_of(recorded, scene, egos, task.seed, config)
+        must_see = MustSee(recorded, config.views_per_question, task.seed) if config.must_see else None
+        by_ego = {situation.views[0]: situation for situation in situations}
+        for one in ask(scene, situations, must_see, config, task.seed, meta.scan_id, dropped):
+            situation = by_ego[one.ego]
+            ids = one.candidate.object_ids
+            views = must_see.views(situation, ids) if must_see else situation.views
+            questions.append(_record(meta, split, situation, views, one))
     write_questions(task.out, questions)
     atomic.write_json(task.out / DROPPED_FILE, _nested(dropped))
     return {
@@ -100,59 +104,9 @@ def read_scene(extract: Path, dropped: Counter[tuple[str, str]] | None = None) -
     return Scene(objects)
 
 
-def read_recorded(extract: Path, recover: Path, min_visible_px: float) -> Recorded:
-    """The kept frames of a scan and what each of them shows.
-
-    Raises:
-        ContractError: the visibility record does not cover every kept frame.
-    """
-    meta = read_scan(extract)
-    frames = kept_frames(extract)
-    visibility = read_visibility(recover)
-    rows = {int(frame): row for row, frame in enumerate(visibility.frame_ids)}
-    if missing := [frame.frame_id for frame in frames if frame.frame_id not in rows]:
-        raise ContractError(
-            "kept frames have no visibility",
-            where=recover,
-            expected=f"{len(frames)} frames",
-            found=f"none for frame {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""),
-            hint="run recover again",
-        )
-    poses = np.array([meta.T_aligned_raw @ frame.T_raw_cam for frame in frames]).reshape(-1, 4, 4)
-    return Recorded(
-        scan_id=meta.scan_id,
-        frame_ids=tuple(frame.frame_id for frame in frames),
-        T_aligned_cam=poses,
-        object_ids=tuple(int(object_id) for object_id in visibility.object_ids),
-        sees=visibility.visible_px[[rows[frame.frame_id] for frame in frames]] >= min_visible_px,
-        cameras=tuple(meta.color_of(frame) for frame in frames),
-    )
-
-
-def _ask(
-    scene: Scene,
-    situations: Sequence[Situation],
-    config: SynthesizeConfig,
-    seed: int,
-    scan_id: str,
-    dropped: Counter[tuple[str, str]],
-) -> list[Asked]:
-    situated = [(s.views[0], Situated(scene, s.T_aligned_ego, s.seen)) for s in situations]
-    asked: list[Asked] = []
-    for name, quota in sorted(config.questions.items()):
-        kind = family(name)
-        pool = [
-            Asked(ego, candidate)
-            for ego, each in situated
-            for candidate in every_candidate(each, kind, config.margins, dropped)
-        ]
-        chosen = choose(pool, kind, quota * len(situated), seed, scan_id)
-        dropped[name, "more than the quota or the balance allows"] += len(pool) - len(chosen)
-        asked += chosen
-    return asked
-
-
-def _record(meta: ScanMeta, split: str, situation: Situation, asked: Asked) -> Question:
+def _record(
+    meta: ScanMeta, split: str, situation: Situation, views: tuple[int, ...], asked: Asked
+) -> Question:
     candidate, kind = asked.candidate, family(asked.candidate.family)
     digest = digest_bytes(candidate.text.encode())[:10]
     return Question(
@@ -167,11 +121,10 @@ def _record(meta: ScanMeta, split: str, situation: Situation, asked: Asked) -> Q
         reasoning=kind.explain(candidate),
         evidence=candidate.evidence(),
         ego_frame_id=asked.ego,
-        pose_source="recorded_frame",
-        pose_uses_target=False,
         T_aligned_ego=situation.T_aligned_ego,
-        views=list(situation.views),
+        views=list(views),
         learnable_by_pocket=kind.learnable_by_pocket,
+        **situation.pose_of(candidate.object_ids),
     )
 
 

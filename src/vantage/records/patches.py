@@ -135,14 +135,14 @@ def read_squashed_patches(folder: Path, grid: tuple[int, int]) -> PatchCoordinat
 
 @dataclass(frozen=True)
 class ViewSet:
-    """Frames chosen to cover the room.
+    """Frames that stand for the room.
 
     Attributes:
         frame_ids: in the order of choice.
         gains: newly covered voxels at each choice.
         voxels: voxels that all kept frames cover together.
         voxel_m: edge of a voxel, metres.
-        method: how they were chosen ("greedy_coverage").
+        method: how they were chosen: "greedy_coverage", "uniform" or "random".
     """
 
     frame_ids: list[int]

@@ -16,7 +16,7 @@ from vantage.core.hashing import canonical_json
 from vantage.records.tables import read_table, write_table
 
 QUESTIONS_FILE = "questions.parquet"
-VERSION = 1
+VERSION = 2
 _NAMES = (
     "question_id",
     "scan_id",
@@ -31,6 +31,13 @@ _NAMES = (
     "ego_frame_id",
     "pose_source",
     "pose_uses_target",
+    "pose_meaning",
+    "pose_object_id",
+    "pose_score",
+    "pose_rank",
+    "pose_drawn_from",
+    "pose_seed",
+    "pose_fallback",
     "ego_frame",
     "T_aligned_ego",
     "views",
@@ -52,11 +59,20 @@ class Question:
         reasoning: short steps that quote the evidence and end in the answer.
         evidence: object ids and measured quantities, with units in their names.
         ego_frame_id: frame whose camera is the ego; view 1.
-        pose_source: how the ego was chosen ("recorded_frame").
+        pose_source: how the ego was chosen: "recorded_frame" (of the path, whatever is asked), or by the
+            strategy "top", "clip" or "random".
         pose_uses_target: whether the answer's object was used to choose the pose (a leak at test time).
         T_aligned_ego: ego (`ego_level`: x forward, y left, z up, on the floor) to the aligned world, metres.
         views: frame ids shown, the ego first.
         learnable_by_pocket: false where the pocket model is known to have no circuit for the family.
+        pose_meaning: "paper" or "released"; this and the rest is empty for a frame of the path.
+        pose_object_id: the object whose scores decided; None if none did.
+        pose_score: its score from the pose (`recover.mode`).
+        pose_rank: of the score among the frames that see the object: 0 is the highest.
+        pose_drawn_from: how many frames the pose was drawn from.
+        pose_seed: of the draw.
+        pose_fallback: why the strategy could not be followed and the pose is any ("unseen",
+            "unknown_object"); else empty.
     """
 
     question_id: str
@@ -75,6 +91,13 @@ class Question:
     T_aligned_ego: Float64[np.ndarray, "4 4"]
     views: list[int]
     learnable_by_pocket: bool
+    pose_meaning: str = ""
+    pose_object_id: int | None = None
+    pose_score: float | None = None
+    pose_rank: int | None = None
+    pose_drawn_from: int | None = None
+    pose_seed: int | None = None
+    pose_fallback: str = ""
     ego_frame: Frame = "ego_level"
 
 
@@ -87,6 +110,8 @@ def _schema() -> object:
         "views": pa.list_(pa.int64()),
         "T_aligned_ego": pa.list_(pa.float64(), 16),
     }
+    kinds |= dict.fromkeys(("pose_object_id", "pose_rank", "pose_drawn_from", "pose_seed"), pa.int64())
+    kinds |= {"pose_score": pa.float64()}
     kinds |= {"pose_uses_target": pa.bool_(), "learnable_by_pocket": pa.bool_()}
     return pa.schema([(name, kinds[name]) for name in _NAMES])
 
