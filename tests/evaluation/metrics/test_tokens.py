@@ -1,4 +1,4 @@
-"""Our tokenizer beside Stanford's: on hard strings that were kept, and on real questions where Java is there."""
+"""Our tokenizer beside Stanford's: on hard strings that were kept, on real questions where Java is."""
 
 from __future__ import annotations
 

@@ -1,0 +1,16 @@
+"""The table of benchmarks; other packages add theirs through the entry-point group `vantage.benchmarks`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vantage.core.names import Names
+from vantage.evaluation.benchmarks.interface import Benchmark
+
+_OWN = ("scanqa", "sqa3d")
+
+BENCHMARKS: Names[Benchmark[Any, Any]] = Names(
+    "benchmark",
+    {name: f"vantage.evaluation.benchmarks.{name}:BENCHMARK" for name in _OWN},
+    group="vantage.benchmarks",
+)
