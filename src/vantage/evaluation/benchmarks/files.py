@@ -52,17 +52,20 @@ class Record:
 
 
 def load(path: Path) -> Any:
-    """The content of a .json, .jsonl or .csv file: a list of records, or what a JSON file holds.
+    """The content of a .json, .jsonl, .csv or .parquet file: a list of records, or what a JSON file holds.
 
-    A .json file that holds JSON lines is read as such.
+    A .json file that holds JSON lines is read as such. A folder is read as its .parquet files; columns of
+    pictures are left out.
 
     Raises:
         ParameterError: there is no such file.
         ContractError: it is not text, JSON, JSON lines or CSV; the line is named.
     """
+    if path.suffix == ".parquet" or path.is_dir():
+        return _parquet(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ParameterError("there is no such file", where=path) from error
     except UnicodeDecodeError as error:
         raise ContractError("not a text file", where=path, expected="UTF-8", found=error.reason) from error
@@ -76,6 +79,27 @@ def load(path: Path) -> Any:
             if "Extra data" not in error.msg:
                 raise _not_json(path, error.lineno, error) from error
     return list(_lines(path, text))
+
+
+def _parquet(path: Path) -> list[Record]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    found = []
+    for file in files:
+        try:
+            schema = pq.read_schema(file)
+            names = [field.name for field in schema if "binary" not in str(field.type)]
+            rows = pq.read_table(file, columns=names).to_pylist()
+        except FileNotFoundError as error:
+            raise ParameterError("there is no such file", where=file) from error
+        except pa.ArrowInvalid as error:
+            raise ContractError("not a parquet file", where=file, found=error) from error
+        found += [Record(f"{file}, row {i}", row) for i, row in enumerate(rows, start=1)]
+    if not files:
+        raise ParameterError("there is no such file", where=path, expected="a file, or .parquet files in it")
+    return found
 
 
 def _lines(path: Path, text: str) -> Iterable[Record]:

@@ -7,7 +7,7 @@ from typing import Any
 from vantage.core.names import Names
 from vantage.evaluation.benchmarks.interface import Benchmark
 
-_OWN = ("scanqa", "sqa3d")
+_OWN = ("cv_bench", "muirbench", "scanqa", "sqa3d", "vsibench")
 
 BENCHMARKS: Names[Benchmark[Any, Any]] = Names(
     "benchmark",

@@ -42,18 +42,18 @@ def mean_of(values: Values, within: Within | None = None) -> Measure:
     return Measure(columns, ratio, np.where(inside, values, np.nan), int(inside.sum()))
 
 
-def macro_of(values: Values, groups: Sequence[Within]) -> Measure:
-    """The unweighted mean, over the groups that have items, of each group's mean."""
-    parts = [mean_of(values, inside) for inside in groups]
-    columns = np.concatenate([part.columns for part in parts] or [np.zeros((len(values), 0))], axis=1)
+def macro_of(parts: Sequence[Measure]) -> Measure:
+    """The unweighted mean of measures of the same items, of those that have a value."""
+    items = len(parts[0].columns) if parts else 0
+    columns = np.concatenate([part.columns for part in parts] or [np.zeros((items, 0))], axis=1)
+    ends = np.cumsum([0, *(part.columns.shape[1] for part in parts)])
 
     def of_sums(sums: np.ndarray) -> np.ndarray:
-        means = [ratio(sums[..., 2 * i : 2 * i + 2]) for i in range(len(parts))]
-        if not means:
+        if not parts:
             return np.full(sums.shape[:-1], np.nan)
-        known = np.isfinite(means)
-        total = np.where(known, means, 0.0).sum(axis=0)
-        return over(total, known.sum(axis=0))
+        values = np.stack([part.of_sums(sums[..., ends[i] : ends[i + 1]]) for i, part in enumerate(parts)])
+        known = np.isfinite(values)
+        return over(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
 
     return Measure(columns, of_sums, None, sum(part.n for part in parts))
 
