@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -63,7 +63,8 @@ class Benchmark(Generic[T, P]):
         state: whether a prediction can be used.
         variants: every rule, the one to quote first.
         prompt: what a model is asked for an item.
-        unpack: records of predictions out of an upload format that is not a list of records.
+        upload: predictions by item out of an upload format that is not a list of records; None if the file
+            is not in it.
     """
 
     name: str
@@ -75,4 +76,4 @@ class Benchmark(Generic[T, P]):
     state: Callable[[T, P], State]
     variants: Mapping[str, Variant[T, P]]
     prompt: Callable[[T], str]
-    unpack: Callable[[Path, Any], list[Record]] | None = field(default=None)
+    upload: Callable[[Path, Any, Sequence[Item[T]]], Mapping[str, P] | None] | None = None

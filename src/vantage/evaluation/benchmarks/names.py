@@ -7,7 +7,17 @@ from typing import Any
 from vantage.core.names import Names
 from vantage.evaluation.benchmarks.interface import Benchmark
 
-_OWN = ("cv_bench", "msqa", "muirbench", "n3d_style", "scanqa", "spatialrgpt_bench", "sqa3d", "vsibench")
+_OWN = (
+    "cv_bench",
+    "msqa",
+    "muirbench",
+    "n3d_style",
+    "scan2cap",
+    "scanqa",
+    "spatialrgpt_bench",
+    "sqa3d",
+    "vsibench",
+)
 
 BENCHMARKS: Names[Benchmark[Any, Any]] = Names(
     "benchmark",
