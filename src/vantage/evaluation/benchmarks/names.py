@@ -16,6 +16,7 @@ _OWN = (
     "scanqa",
     "spatialrgpt_bench",
     "sqa3d",
+    "sqa3d_localization",
     "vsibench",
 )
 
