@@ -9,11 +9,15 @@ from vantage.evaluation.benchmarks.interface import Benchmark
 
 _OWN = (
     "cv_bench",
+    "grounding3d",
     "msqa",
+    "multi3drefer",
     "muirbench",
     "n3d_style",
+    "nr3d",
     "scan2cap",
     "scanqa",
+    "scanrefer",
     "spatialrgpt_bench",
     "sqa3d",
     "sqa3d_localization",
