@@ -56,6 +56,8 @@ def score(
         sys.stderr.write(
             f"{scored.missing} of {len(scored.items)} items have no prediction and count as wrong\n"
         )
+    for name, lack in scored.lacking.items():
+        sys.stderr.write(f"{name} is not reported; it needs {lack}\n")
     if as_json:
         sys.stdout.write(json.dumps(scored.record(), indent=2) + "\n")
     else:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vantage.core.errors import ContractError, ParameterError
+from vantage.core.errors import ContractError, ParameterError, ResourceError
 from vantage.core.seeds import rng
 from vantage.evaluation.benchmarks.files import load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item
@@ -26,6 +26,7 @@ class Scored:
         missing, empty, unparsed: items without prediction, with one of white space, with one that the
             benchmark's own parser cannot read. All count in every denominator.
         variants: measures by variant and metric.
+        lacking: variants that are not reported, and what would have to be installed.
     """
 
     items: Sequence[Item[Any]]
@@ -33,6 +34,7 @@ class Scored:
     empty: int
     unparsed: int
     variants: Mapping[str, Mapping[str, Measure]]
+    lacking: Mapping[str, str]
 
     def record(self) -> dict[str, Any]:
         """For `--json`: n, missing, unparsed, empty, variants; null where nothing could be measured."""
@@ -79,9 +81,13 @@ def score(
 
     Raises:
         ParameterError: no such file or variant.
+        ResourceError: the variant asked for needs something that is not installed.
         ContractError: a file breaks its format, an id comes twice or is unknown.
     """
-    chosen = benchmark.variants if variant is None else {variant: _variant(benchmark, variant)}
+    chosen = dict(benchmark.variants) if variant is None else {variant: _variant(benchmark, variant)}
+    lacking = {name: lack for name, rule in chosen.items() if (lack := rule.lacks()) is not None}
+    if variant in lacking:
+        raise ResourceError(f"{variant} cannot be reported here", expected=lacking[variant])
     items = benchmark.references(references, scans)
     if not items:
         raise ContractError("there is nothing to score", where=references, found="no item")
@@ -96,7 +102,8 @@ def score(
         missing=states.count("missing"),
         empty=states.count("empty"),
         unparsed=states.count("unparsed"),
-        variants={name: rule.score(items, given) for name, rule in chosen.items()},
+        variants={name: rule.score(items, given) for name, rule in chosen.items() if name not in lacking},
+        lacking=lacking,
     )
 
 

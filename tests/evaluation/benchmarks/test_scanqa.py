@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from score_files import rows, scored, values
 
-from vantage.core.errors import ContractError, ParameterError
+from vantage.core.errors import ContractError, ParameterError, ResourceError
 from vantage.evaluation.benchmarks.files import load
 from vantage.evaluation.benchmarks.scanqa import question_class
 
@@ -107,3 +107,14 @@ def test_what_is_refused_names_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "broken.jsonl").write_text('{"question_id": 1}\n{"question_id"')
     with pytest.raises(ContractError, match=r"broken.jsonl:2"):
         load(tmp_path / "broken.jsonl")
+
+
+def test_without_its_jar_meteor_is_named_and_not_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no Java
+    result = scored(tmp_path, "scanqa", ids(SAID), REFERENCES)
+    assert "meteor" not in result.variants
+    assert "vantage[meteor]" in result.lacking["meteor"]
+    with pytest.raises(ResourceError, match="meteor cannot be reported"):
+        scored(tmp_path, "scanqa", ids(SAID), REFERENCES, variant="meteor")

@@ -11,6 +11,7 @@ import numpy as np
 from vantage.evaluation import scorers
 from vantage.evaluation.benchmarks.files import Record
 from vantage.evaluation.benchmarks.interface import Item, State, Variant
+from vantage.evaluation.cleaning import clean_answer
 from vantage.evaluation.metrics.measure import Measure, by_group
 
 
@@ -51,7 +52,7 @@ Rule = Callable[[str, Sequence[str]], Mapping[str, int]]
 
 
 def _strict(prediction: str, references: Sequence[str]) -> dict[str, int]:
-    said = bool(scorers.clean_answer(prediction).strip())
+    said = bool(clean_answer(prediction).strip())
     em = int(said and scorers.em_clean(prediction, references))
     return {"em": em, "em_refined": scorers.em_refined_strict(prediction, references)}
 

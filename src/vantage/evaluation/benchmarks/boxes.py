@@ -95,8 +95,9 @@ def float32_iou(a: Extents, b: Extents) -> Float32[np.ndarray, " n"]:
 def every_iou(a: Extents, b: Float64[np.ndarray, "m 2 3"]) -> Float64[np.ndarray, "n m"]:
     """IoU of each of `a` with each of `b`, nothing added."""
     shape = (len(a), len(b), 3)
-    sides = [np.broadcast_to(x, shape) for x in (a[:, None, 0], a[:, None, 1], b[None, :, 0], b[None, :, 1])]
-    return extent_iou(*sides)
+    low_a, high_a = (np.broadcast_to(a[:, None, side], shape) for side in (0, 1))
+    low_b, high_b = (np.broadcast_to(b[None, :, side], shape) for side in (0, 1))
+    return extent_iou(low_a, high_a, low_b, high_b)
 
 
 @dataclass

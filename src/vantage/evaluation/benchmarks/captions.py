@@ -10,6 +10,7 @@ import numpy as np
 from vantage.evaluation.benchmarks.answers import Reply
 from vantage.evaluation.benchmarks.interface import Item, Variant
 from vantage.evaluation.cleaning import clean_answer
+from vantage.evaluation.metrics import meteor
 from vantage.evaluation.metrics.bleu import bleu_columns, bleu_of_sums
 from vantage.evaluation.metrics.cider import cider
 from vantage.evaluation.metrics.measure import Measure, mean_of
@@ -40,9 +41,23 @@ PREPARATIONS: Mapping[str, tuple[str, Prepare, Prepare]] = {
 
 def caption_variants() -> dict[str, Variant[Any, Reply]]:
     """A variant for each way of preparing the texts; the corpus of CIDEr is the items that are scored."""
-    return {
+    found: dict[str, Variant[Any, Reply]] = {
         name: Variant(summary, _score(said, given)) for name, (summary, said, given) in PREPARATIONS.items()
     }
+    summary = "METEOR 1.5 by its jar on ptb=py tokens: of the corpus, from pooled statistics"
+    return {**found, "meteor": Variant(summary, _meteor, _meteor_lacks)}
+
+
+def _meteor_lacks() -> str | None:
+    return None if meteor.jar() else 'Java and its jar: pip install "vantage[meteor]"'
+
+
+def _meteor(items: Sequence[Item[Any]], said: Sequence[Reply | None]) -> dict[str, Measure]:
+    texts = [ptb_tokens(reply.text) if reply else "" for reply in said]
+    references = [[ptb_tokens(text) for text in item.content.answers] for item in items]
+    corpus, each = meteor.meteor(texts, references)
+    constant = np.full((len(items), 1), corpus / max(len(items), 1))
+    return {"meteor": Measure(constant, lambda s: s[..., 0], each, len(items)), "meteor_mean": mean_of(each)}
 
 
 def _score(

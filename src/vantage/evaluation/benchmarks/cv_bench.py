@@ -82,7 +82,7 @@ def _first_letter(reply: str, _options: Sequence[str]) -> str:
     return choices.first_letter(reply)
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     name="cv_bench",
     about="multiple choice about one image; 3d is depth order and distance (nyu-visionx/CV-Bench)",
     splits={"test": 2638, "test, 2D": 1438, "test, 3D": 1200},

@@ -135,7 +135,7 @@ def state(_described: Described, _corners: Corners) -> State:
     return "answered"
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Described, Corners] = Benchmark(
     name="grounding3d",
     about="boxes in the camera's frame for descriptions of things in one image, by rules of ours",
     splits={},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -43,10 +43,12 @@ class Variant(Generic[T, P]):
     Attributes:
         summary: what it does and where it comes from, in a line.
         score: measures from items and, for each, its prediction or None where there is none (which is wrong).
+        lacks: what must be installed before it can be reported, or None.
     """
 
     summary: str
     score: Callable[[Sequence[Item[T]], Sequence[P | None]], dict[str, Measure]]
+    lacks: Callable[[], str | None] = field(default=lambda: None)
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def _coverage(name: str, inside: Float64[np.ndarray, " n"]) -> dict[str, Measure
 VARIANTS: Mapping[str, Variant[Any, Any]] = {
     "best_of_3": Variant(
         "official: of up to three, the best place and, apart from it, the best heading; strictly below",
-        _rule(lambda hits: hits.any(axis=1)),
+        _rule(lambda hits: np.asarray(hits.any(axis=1))),
     ),
     "top1": Variant(
         "the first place and the first heading only; strictly below", _rule(lambda hits: hits[:, 0])

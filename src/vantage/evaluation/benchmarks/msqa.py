@@ -46,7 +46,7 @@ def prompt(question: Question) -> str:
     return f"{question.situation} {question.question}".strip()
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     name="msqa",
     about="situated questions by type (MSR3D); its own score needs a judge and is not reported here",
     splits={},

@@ -113,7 +113,7 @@ def prompt(question: Question) -> str:
     return f"Question: {question.question}\nChoices:\n{listed}\n{hint}\nAnswer:"
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     name="muirbench",
     about="multiple choice over several images, with unanswerable twins (muirbench/MuirBench)",
     splits={"test": 2600},

@@ -166,7 +166,7 @@ def _masks(items: Sequence[Item[Described]], said: Sequence[Found | None]) -> di
     return {**by_group("miou", iou, cases), **accuracy}
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Described, Found] = Benchmark(
     name="multi3drefer",
     about="none, one or several objects that a description means (3dlg-hcvc/M3DRef-CLIP)",
     splits={"train": 43838, "val": 11120, "test": 6968},

@@ -92,7 +92,7 @@ def _score(items: Sequence[Item[Question]], said: Sequence[Reply | None]) -> dic
     return by_group("success", hits, groups)
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     name="n3d_style",
     about="numbers and open answers about a scene, in the manner of N3D-Bench, by rules of ours",
     splits={},

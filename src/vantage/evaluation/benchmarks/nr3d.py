@@ -140,7 +140,7 @@ def _iou(items: Sequence[Item[Uttered]], said: Sequence[Found | None]) -> dict[s
     return found
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Uttered, Found] = Benchmark(
     name="nr3d",
     about="which of the annotated objects a person means (referit3d/referit3d)",
     splits={"all": 41503, "test, class mentioned": 7485},

@@ -114,7 +114,7 @@ def state(_described: Described, caption: Caption) -> State:
     return "answered" if caption.text.strip() else "empty"
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Described, Caption] = Benchmark(
     name="scan2cap",
     about="a caption for every object, gated by its box (daveredrum/Scan2Cap)",
     splits={"val": 2068},

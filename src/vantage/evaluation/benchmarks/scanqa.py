@@ -73,7 +73,7 @@ def prompt(question: Question) -> str:
 
 _exact = answers.exact_variants()
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     name="scanqa",
     about="questions about a scan with several accepted answers (ATR-DBI/ScanQA)",
     splits={"train": 25563, "val": 4675, "test_w_obj": 4976, "test_wo_obj": 6149},

@@ -168,7 +168,7 @@ def _masks(items: Sequence[Item[Described]], said: Sequence[Found | None]) -> di
     return {**by_group("miou", iou, _groups(items)), **accuracy}
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Described, Found] = Benchmark(
     name="scanrefer",
     about="the one object that a description means (daveredrum/ScanRefer)",
     splits={"train": 36665, "val": 9508, "test": 5410},

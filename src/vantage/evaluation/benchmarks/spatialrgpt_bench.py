@@ -126,7 +126,7 @@ def _error(question: Question, text: str) -> float:
     return abs(float(said) - float(truth)) / (float(truth) + 1e-4)
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     name="spatialrgpt_bench",
     about="distances, sizes and directions of image regions (NVlabs/SpatialRGPT); no language model reads",
     splits={"test": 1406},

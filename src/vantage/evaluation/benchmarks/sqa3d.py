@@ -105,7 +105,7 @@ def prompt(question: Question) -> str:
     return f"{question.situation} {question.question} {suffix}"
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     name="sqa3d",
     about="questions from a place and a heading in a scan (SilongYong/SQA3D)",
     splits={"train": 26623, "3,519 questions": 3519, "3,261 questions": 3261},

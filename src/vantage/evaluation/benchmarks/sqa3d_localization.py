@@ -152,7 +152,7 @@ def state(_situation: Situation, guess: Guess) -> State:
     return "answered" if len(guess.xy) and len(guess.headings) else "unparsed"
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Situation, Guess] = Benchmark(
     name="sqa3d_localization",
     about="where the asker of a situation stands and which way it faces (SilongYong/SQA3D)",
     splits={"719 situations": 719, "1,997 situations, alternatives included": 1997},

@@ -127,7 +127,7 @@ def _token(reply: str, _options: Sequence[str]) -> str:
     return choices.first_token(reply)
 
 
-BENCHMARK = Benchmark(
+BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     name="vsibench",
     about="spatial questions about a video (vision-x-nyu/thinking-in-space)",
     splits={"test": 5130},

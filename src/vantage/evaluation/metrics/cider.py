@@ -44,8 +44,8 @@ def _alike(order: Order, corpus: Corpus) -> Float64[np.ndarray, " r"]:
     references = len(corpus.item_of)
     dot = summed(given.text[found], shared, references)
     norms = _norm(said, w_said, corpus.items)[corpus.item_of] * _norm(given, w_given, references)
-    return np.divide(dot, norms, out=np.zeros(references), where=norms > 0)
+    return np.asarray(np.divide(dot, norms, out=np.zeros(references), where=norms > 0))
 
 
 def _norm(counts: Counts, weight: Float64[np.ndarray, " k"], texts: int) -> Float64[np.ndarray, " t"]:
-    return np.sqrt(summed(counts.text, weight**2, texts))
+    return np.asarray(np.sqrt(summed(counts.text, weight**2, texts)))

@@ -71,4 +71,4 @@ def ratio(sums: np.ndarray) -> np.ndarray:
 def over(numerator: ArrayLike, denominator: ArrayLike) -> np.ndarray:
     """`numerator / denominator`, NaN where the denominator is 0."""
     top, bottom = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
+    return np.asarray(np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0))
