@@ -101,8 +101,9 @@ def test_every_benchmark_of_the_issue_is_there() -> None:
 
 def test_from_the_command_line_anywhere_without_heavy_imports(files: Path) -> None:
     code = (
-        "import sys; sys.argv = ['vantage', 'score', 'scanqa', '--predictions', 'said.jsonl', '--references', "
-        "'given.json', '--json']\n"
+        "import sys\n"
+        "files = ['--predictions', 'said.jsonl', '--references', 'given.json']\n"
+        "sys.argv = ['vantage', 'score', 'scanqa', *files, '--json']\n"
         "from vantage.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
         "heavy = {'torch', 'scipy', 'numba', 'open3d', 'pyarrow', 'matplotlib', 'transformers'}\n"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make_token_golden import FILE, jar, stanford
 
-from vantage.evaluation.metrics.tokens import DROPPED, ptb_tokens
+from vantage.evaluation.metrics.tokens import _PLAIN, DROPPED, _tokens, ptb_tokens
 
 GOLDEN = json.loads(FILE.read_text())
 
@@ -58,6 +58,15 @@ def test_tokens_have_no_space_and_none_of_the_dropped(text: str) -> None:
 @given(st.text(alphabet=st.characters(max_codepoint=126), max_size=40))
 def test_case_does_not_matter(text: str) -> None:
     assert ptb_tokens(text.lower()) == ptb_tokens(text.upper()) == ptb_tokens(text)
+
+
+@pytest.mark.parametrize("name", ["first", "fresh"])
+def test_a_text_is_the_sum_of_its_words(name: str) -> None:
+    for line, _ in GOLDEN[name]:
+        whole = _tokens(line.translate(_PLAIN))
+        assert ptb_tokens(line) == " ".join(whole.split()), line
+    assert ptb_tokens("see no. 5") == "see no. 5", "but this period depends on the next word"
+    assert ptb_tokens("he says no. five") == "he says no five"
 
 
 def test_agrees_on_real_questions_and_answers(shared_data: Path) -> None:

@@ -8,6 +8,7 @@ every number made with it says `ptb=py`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 NAME = "ptb=py"
 
@@ -59,6 +60,7 @@ _TOKEN = re.compile(
     ),
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"\b(?:no|nos|fig|figs)\.\s\d", re.IGNORECASE)
 _CLITIC = re.compile(r"(?:n't|'(?:s|m|d|re|ve|ll))$")
 _SPLIT = {
     **{"cannot": "can not", "gonna": "gon na", "gotta": "got ta", "wanna": "wan na"},
@@ -68,10 +70,16 @@ _SPLIT = {
 
 def ptb_tokens(text: str) -> str:
     """The tokens of a text, lower case, separated by single spaces, without those of `DROPPED`."""
-    kept: list[str] = []
-    for match in _TOKEN.finditer(text.translate(_PLAIN)):
-        kept += [token for token in _parts(match.group().lower()) if token not in DROPPED]
-    return " ".join(kept)
+    plain = text.translate(_PLAIN)
+    chunks = [plain] if _NUMBERED.search(plain) else plain.split()
+    return " ".join(tokens for chunk in chunks if (tokens := _tokens(chunk)))
+
+
+@lru_cache(maxsize=1 << 16)
+def _tokens(chunk: str) -> str:
+    """Tokens of a text; of a text's parts between white space they are the same, but for `_NUMBERED`."""
+    found = [part for match in _TOKEN.finditer(chunk) for part in _parts(match.group().lower())]
+    return " ".join(token for token in found if token not in DROPPED)
 
 
 def _parts(token: str) -> list[str]:
