@@ -2,7 +2,8 @@
 
 4,675 predictions with two references each (ScanQA's validation), every metric that needs no Java; CIDEr
 against pycocoevalcap's where that is installed, else against the formula written out with dictionaries, on
-the same tokens, with equal results; 5,130 VSI-Bench items under every variant; 10,000 resamples of 5,000 items.
+the same tokens, with equal results; 5,130 VSI-Bench items under every variant; 10,000 resamples of 5,000
+items.
 Bounds are asserted: 5 s, a factor of 3, 1 s, 2 s.
 """
 
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
