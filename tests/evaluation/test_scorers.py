@@ -16,6 +16,7 @@ from vantage.evaluation.scorers import (
     refined_first_match,
     refined_membership_first,
     scorer,
+    sqa3d_shared_word,
 )
 
 WORDS = st.lists(
@@ -92,7 +93,7 @@ def test_names_and_versions() -> None:
 
 
 def test_the_rule_of_sqa3d_takes_one_shared_word_and_leaves_the_answer_uncleaned() -> None:
-    rule = SCORERS["em_shared_word"].score
+    rule = sqa3d_shared_word
     assert rule("a wooden chair", ["office chair"]) == rule("chair", ["office chair"]) == 1
     assert rule("2", ["2"]) == 0, "two is not 2: only the prediction is cleaned"
     assert rule("northern", ["no"]) == 0, "the answer within the prediction does not count"

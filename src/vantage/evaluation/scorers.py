@@ -114,7 +114,6 @@ SCORERS: dict[str, Scorer] = {
         Scorer(
             "em_refined_membership_first", 1, "the same, exact references first", em_refined_membership_first
         ),
-        Scorer("em_shared_word", 1, "SQA3D's rule for language models", sqa3d_shared_word),
         Scorer("em_refined_strict", 1, "whole words contained; empty is wrong", em_refined_strict),
     )
 }

@@ -157,6 +157,11 @@ def test_multi3drefer_by_case(tmp_path: Path) -> None:
     assert values(result)["official"]["f1@0.5.st_wo_d"] == 0.5, "a missing prediction counts in its case"
     by_scene = scored(tmp_path, "multi3drefer", {SCENE: said}, given)
     assert values(by_scene) == values(result)
+    write(
+        tmp_path / "upload" / f"{SCENE}.json", [{k: v for k, v in r.items() if k != "scene_id"} for r in said]
+    )
+    by_file = score(BENCHMARKS.get("multi3drefer"), tmp_path / "upload", tmp_path / "given.json")
+    assert values(by_file) == values(result), "the published form: a file for each scene"
     bare = [{k: v for k, v in row.items() if k != "aabb_bound"} for row in given]
     write_scene(tmp_path / "scans", SCENE, OBJECTS)
     from_scans = scored(tmp_path, "multi3drefer", said, bare, scans=tmp_path / "scans")

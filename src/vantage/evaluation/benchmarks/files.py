@@ -54,13 +54,15 @@ class Record:
 def load(path: Path) -> Any:
     """The content of a .json, .jsonl, .csv or .parquet file: a list of records, or what a JSON file holds.
 
-    A .json file that holds JSON lines is read as such. A folder is read as its .parquet files; columns of
-    pictures are left out.
+    A .json file that holds JSON lines is read as such. A folder is read as its .json files by name (a file
+    for each scene), or as the rows of its .parquet files; columns of pictures are left out.
 
     Raises:
         ParameterError: there is no such file.
         ContractError: it is not text, JSON, JSON lines or CSV; the line is named.
     """
+    if path.is_dir() and (scenes := sorted(path.glob("*.json"))):
+        return {file.stem: load(file) for file in scenes}
     if path.suffix == ".parquet" or path.is_dir():
         return _parquet(path)
     try:
