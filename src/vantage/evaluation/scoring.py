@@ -46,12 +46,12 @@ class Scored:
         return {"n": len(self.items), **counts, "variants": variants}
 
     def per_item(self) -> list[dict[str, Any]]:
-        """For `--per-item`: each item's id and its value under each metric, `VARIANT.METRIC`."""
+        """For `--per-item`: each item's id and values, `VARIANT.METRIC`; null where it is not concerned."""
         columns = {
             f"{name}.{metric}": measure.per_item
             for name, measures in self.variants.items()
             for metric, measure in measures.items()
-            if measure.per_item is not None and measure.n == len(self.items)
+            if measure.per_item is not None
         }
         return [
             {"id": item.id, **{name: _finite(values[i]) for name, values in columns.items()}}

@@ -87,21 +87,23 @@ def test_the_benchmark_protocol_multiplies_by_the_mask(tmp_path: Path) -> None:
 
 
 def test_a_gate_is_passed_above_or_at_its_border(tmp_path: Path) -> None:
-    half = [
-        caption("scene0011_00", 1, "a brown chair .", 0.0, 2.0 - 4e-8)
-    ]  # 0.5 but for the 1e-8 of the scorer
-    found = values(scored(tmp_path, "scan2cap", half, REFERENCES))
-    assert found["legacy"]["kept@0.5"] == found["llava3d"]["kept@0.5"] == pytest.approx(1 / 3)
-    exact = [caption("scene0011_00", 1, "a brown chair .", 0.0, 2.0)]
-    found = values(scored(tmp_path, "scan2cap", exact, REFERENCES))
-    assert found["llava3d"]["kept@0.5"] == 0, "a true IoU of 0.5 misses it by the published 1e-8"
+    def kept(width: float) -> list[float]:
+        said = {k: v for k, v in caption("scene0011_00", 1, "a brown chair .", 0.0).items() if k != "box"}
+        said["bbox"] = corners((0, 0, 0), (width, 1, 1))
+        found = values(scored(tmp_path, "scan2cap", [said], REFERENCES))
+        return [found[name]["kept@0.5"] for name in ("legacy", "llava3d", "video3dllm", "leo")]
+
+    third = pytest.approx(1 / 3)
+    assert kept(2.0 - 1e-7) == [third] * 4
+    assert kept(2.0 - 1e-8) == [0, third, third, third], "0.5 with the published 1e-8 on the union"
+    assert kept(2.0) == [0, 0, 0, 0], "a true IoU of 0.5 misses it by that"
 
 
 def test_harnesses_prepare_texts_differently(tmp_path: Path) -> None:
     said = [caption("scene0011_00", 1, "A brown chair.", 0.0)]
     found = values(scored(tmp_path, "scan2cap", said, REFERENCES[:2]))
     assert found["llava3d"]["rouge_l@0.5"] == found["video3dllm"]["rouge_l@0.5"] == pytest.approx(1.0)
-    assert found["legacy"]["rouge_l@0.5"] < found["leo"]["rouge_l@0.5"] + 1e-12 < 1.0
+    assert found["legacy"]["rouge_l@0.5"] < found["leo"]["rouge_l@0.5"] < 1.0, "chair. is no word; A is not a"
     long = described("scene0011_00", 1, 0.0, ["word " * 40])
     said = [caption("scene0011_00", 1, "word " * 30, 0.0)]
     found = values(scored(tmp_path, "scan2cap", said, long))

@@ -51,6 +51,7 @@ def test_spatialrgpt(tmp_path: Path) -> None:
     found = values(result)["rules"]
     assert found["success.quantitative"] == pytest.approx(2 / 5), "what cannot be read stays in"
     assert found["relative_error"] == pytest.approx((0.25 + 0.255) / 2, abs=1e-3), "of those that were read"
+    assert rows(result, "rules.error_deg") == pytest.approx([None, None, 30, 90, None, None, None])
     assert found["error_deg"] == pytest.approx((30 + 90) / 2)
     assert (result.unparsed, result.empty) == (1, 0)
     with pytest.raises(ContractError, match="one length"):

@@ -18,7 +18,9 @@ def test_means_and_groups() -> None:
     assert [found[k].value for k in ("em", "em.a", "em.b")] == [0.625, 0.5, 1.0]
     assert np.isnan(found["em.c"].value)
     assert [m.n for m in found.values()] == [4, 3, 1, 0]
-    np.testing.assert_array_equal(found["em.a"].per_item, [1.0, 0.0, 0.5, np.nan])
+    np.testing.assert_array_equal(found["em"].per_item, VALUES)
+    assert found["em.a"].per_item is None, "a slice has the values of the whole"
+    np.testing.assert_array_equal(mean_of(VALUES, FIRST).per_item, [1.0, 0.0, 0.5, np.nan])
     assert macro_of([mean_of(VALUES, m) for m in (FIRST, LAST, NONE)]).value == 0.75, (
         "a group without items does not count"
     )

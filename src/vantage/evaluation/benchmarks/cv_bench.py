@@ -13,7 +13,7 @@ from vantage.evaluation.benchmarks.answers import Reply, group_masks
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
 from vantage.evaluation.metrics import choices
-from vantage.evaluation.metrics.measure import Measure, by_group, macro_of, mean_of
+from vantage.evaluation.metrics.measure import Measure, by_group, macro_of, slice_of
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def _rule(
         values = np.array(hits, dtype=np.float64)
         sources = np.array([item.content.source.casefold() for item in items])
         found = by_group("accuracy", values, group_masks([item.content.task for item in items]))
-        flat = macro_of([mean_of(values, sources == name) for name in ("ade20k", "coco")])
-        solid = mean_of(values, sources == "omni3d")
+        flat = macro_of([slice_of(values, sources == name) for name in ("ade20k", "coco")])
+        solid = slice_of(values, sources == "omni3d")
         if flat.n:
             found["2d"] = flat
         if solid.n:

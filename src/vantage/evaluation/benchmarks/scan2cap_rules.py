@@ -28,9 +28,10 @@ _LEGACY_TOKENS = 30
 
 @dataclass(frozen=True)
 class Rule:
-    """How texts are prepared, unwrapped on both sides, and when a box is good enough."""
+    """How texts are prepared before they are wrapped, captions and references, and how boxes are gated."""
 
-    prepare: Callable[[str], str]
+    said: Callable[[str], str]
+    given: Callable[[str], str]
     strictly: bool
     cut: int | None = None
 
@@ -46,19 +47,19 @@ def _spaced(text: str) -> str:
 _RULES: Mapping[str, tuple[str, Rule]] = {
     "legacy": (
         "lib/eval_helper.py: IoU > k, tokens as they are, references cut to 30, refused ones are 'sos eos'",
-        Rule(str, strictly=True, cut=_LEGACY_TOKENS),
+        Rule(str, str, strictly=True, cut=_LEGACY_TOKENS),
     ),
     "llava3d": (
         "3D-LLaVA, PoseAlign3D: IoU >= k, ptb=py on both sides, refused ones are 'sos eos'",
-        Rule(ptb_tokens, strictly=False),
+        Rule(ptb_tokens, ptb_tokens, strictly=False),
     ),
     "video3dllm": (
         "Video-3D-LLM: IoU >= k, lower case, full stops and commas are tokens, no PTB",
-        Rule(_spaced, strictly=False),
+        Rule(_spaced, _spaced, strictly=False),
     ),
     "leo": (
-        "LEO: IoU >= k, a full stop within the text is a token, the final one part of its word",
-        Rule(lambda text: text.replace(". ", " . "), strictly=False),
+        "LEO: IoU >= k, full stops at the ends of a caption's words are tokens, references as they are",
+        Rule(lambda text: f"{text} ".replace(". ", " . "), str, strictly=False),
     ),
 }
 
@@ -76,7 +77,7 @@ def _gated(rule: Rule) -> Callable[[Sequence[Item[Any]], Sequence[Any]], dict[st
     def score(items: Sequence[Item[Any]], said: Sequence[Any]) -> dict[str, Measure]:
         iou = _iou(items, said)
         given = [[_reference(text, rule) for text in item.content.captions] for item in items]
-        texts = [REFUSED if c is None else _wrapped(rule.prepare(c.text)) for c in said]
+        texts = [REFUSED if c is None else _wrapped(rule.said(c.text)) for c in said]
         found: dict[str, Measure] = {}
         for k in (0.25, 0.5):
             kept = iou > k if rule.strictly else iou >= k
@@ -89,7 +90,7 @@ def _gated(rule: Rule) -> Callable[[Sequence[Item[Any]], Sequence[Any]], dict[st
 
 
 def _reference(text: str, rule: Rule) -> str:
-    words = rule.prepare(text).split()
+    words = rule.given(text).split()
     return _wrapped(" ".join(words if rule.cut is None else words[: rule.cut]))
 
 

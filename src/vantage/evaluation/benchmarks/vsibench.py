@@ -13,7 +13,7 @@ from vantage.evaluation.benchmarks.answers import Reply
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
 from vantage.evaluation.metrics import choices, numbers
-from vantage.evaluation.metrics.measure import Measure, macro_of, mean_of
+from vantage.evaluation.metrics.measure import Measure, macro_of, mean_of, slice_of
 
 _DIRECTION = "object_rel_direction"
 LEVELS = tuple(f"{_DIRECTION}_{level}" for level in ("easy", "medium", "hard"))
@@ -104,7 +104,7 @@ def aggregate(types: Sequence[str], values: np.ndarray) -> dict[str, Measure]:
         values: of each item: accuracy, or mean relative accuracy.
     """
     names = np.array(types)
-    each = {kind: mean_of(values, names == kind) for kind in (*NUMERIC, *CHOICE)}
+    each = {kind: slice_of(values, names == kind) for kind in (*NUMERIC, *CHOICE)}
     direction = macro_of([each[level] for level in LEVELS])
     tasks = [direction, *(each[kind] for kind in (*NUMERIC, *CHOICE) if kind not in LEVELS)]
     shown = {kind: measure for kind, measure in each.items() if measure.n}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -20,7 +20,8 @@ class Measure:
     Attributes:
         columns: what is summed over items, (n, k).
         of_sums: the number from sums (..., k); NaN where nothing was summed.
-        per_item: the value of each item, NaN for items it does not concern; None where items have none.
+        per_item: the value of each item, NaN for items it does not concern; None where items have none, or
+            have them under another measure.
         n: number of items it rests on.
     """
 
@@ -42,6 +43,11 @@ def mean_of(values: Values, within: Within | None = None) -> Measure:
     return Measure(columns, ratio, np.where(inside, values, np.nan), int(inside.sum()))
 
 
+def slice_of(values: Values, within: Within) -> Measure:
+    """The mean over some items, whose own values stand under the measure of all."""
+    return replace(mean_of(values, within), per_item=None)
+
+
 def macro_of(parts: Sequence[Measure]) -> Measure:
     """The unweighted mean of measures of the same items, of those that have a value."""
     items = len(parts[0].columns) if parts else 0
@@ -60,7 +66,10 @@ def macro_of(parts: Sequence[Measure]) -> Measure:
 
 def by_group(name: str, values: Values, groups: Mapping[str, Within]) -> dict[str, Measure]:
     """`name` over all items, then `name.GROUP` over each group's."""
-    return {name: mean_of(values), **{f"{name}.{g}": mean_of(values, inside) for g, inside in groups.items()}}
+    return {
+        name: mean_of(values),
+        **{f"{name}.{g}": slice_of(values, inside) for g, inside in groups.items()},
+    }
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:
