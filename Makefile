@@ -36,7 +36,7 @@ format: setup-dev ## let ruff rewrite what it can
 	ruff check --fix .
 	ruff format .
 
-bench: setup-dev ## each hot path beside the straightforward or published way (ONLY=scans, geometry or models)
+bench: setup-dev ## each hot path beside the straightforward or published way (ONLY=scans, geometry, models or evaluation)
 	@for file in benchmarks/$(or $(ONLY),*)/*.py; do echo "== $$file"; python "$$file"; done
 
 fuzz: setup-dev ## the readers of raw formats, a minute each (SECONDS=300 for more)

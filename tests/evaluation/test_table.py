@@ -36,7 +36,7 @@ def test_refined_scores_stand_apart_and_empty_answers_are_counted(predictions: M
     exist = groups_of({"projector": rows})[1]
     scores = exist.items["projector"]
     assert scores.exact.percent == 0
-    assert scores.others["em_refined_leo"] == scores.others["em_refined_membership"] == 100
+    assert scores.others["em_refined_first_match"] == scores.others["em_refined_membership_first"] == 100
     assert scores.others["em_refined_strict"] == 0
     assert scores.empty_percent == 100
 

@@ -177,6 +177,27 @@ def depth(
     _command("depth").depth(images, model, revision, intrinsics, sensor or [], shift, device, out, dry_run)
 
 
+@app.command()
+def score(
+    benchmark: Annotated[
+        str,
+        typer.Argument(help="For instance scanqa, sqa3d, scan2cap or vsibench; an unknown name lists all."),
+    ],
+    predictions: Annotated[Path, typer.Option(help="JSON lines, or the benchmark's upload format.")],
+    references: Annotated[Path, typer.Option(help="The official file; companions are found beside it.")],
+    variant: Annotated[str | None, typer.Option(help="Only this variant of the score.")] = None,
+    scans: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Scans, where boxes are not in the references.")
+    ] = None,
+    per_item: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write each item's values, JSON lines.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Score a benchmark's predictions under every published variant, by name; no model is needed."""
+    _command("score").score(benchmark, predictions, references, variant, scans, per_item, json)
+
+
 @app.command(hidden=True)
 def scores(workspace: WorkspaceOption = None) -> None:
     """Print the last evaluation: every arm with intervals, and the controls."""

@@ -9,6 +9,7 @@ only comparable with them: it deletes whole answers ("?" becomes ""), turns "let
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 VERSION = 1
 
@@ -55,6 +56,7 @@ def _rules() -> list[tuple[re.Pattern[str], str]]:
 _RULES = _rules()
 
 
+@lru_cache(maxsize=1 << 16)
 def clean_answer(text: str) -> str:
     """The cleaned form of an answer.
 

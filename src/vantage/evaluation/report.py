@@ -113,7 +113,7 @@ def markdown(evaluation: Evaluation) -> str:
         "## Refined exact match\n",
         "For comparison with published tables only. The refined variants accept a part of an answer for the\n"
         'whole ("left" for "front-left"), so they are uninformative for compass words and decide nothing;\n'
-        "`em_refined_leo` and `em_refined_membership` count an empty answer as right. "
+        "`em_refined_first_match` and `em_refined_membership_first` count an empty answer as right. "
         f"Scores of `{arm}`.\n",
         _refined_table(groups, arm),
         "## Empty answers\n",

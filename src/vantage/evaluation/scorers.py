@@ -41,7 +41,7 @@ def _contained(a: str, b: str) -> bool:
     return a in b or b in a
 
 
-def refined_leo(prediction: str, references: Sequence[str]) -> tuple[int, int]:
+def refined_first_match(prediction: str, references: Sequence[str]) -> tuple[int, int]:
     """LEO's (exact, refined) pair: the first reference that matches in any way decides.
 
     So the exact score can be 0 although an exact reference comes later, and an empty prediction is refined 1.
@@ -56,7 +56,7 @@ def refined_leo(prediction: str, references: Sequence[str]) -> tuple[int, int]:
     return 0, 0
 
 
-def refined_membership(prediction: str, references: Sequence[str]) -> tuple[int, int]:
+def refined_membership_first(prediction: str, references: Sequence[str]) -> tuple[int, int]:
     """The (exact, refined) pair of LLaVA-3D, 3D-LLaVA, PoseAlign3D and VLM-3R: exact membership first."""
     cleaned, accepted = clean_answer(prediction), [clean_answer(r) for r in references]
     if cleaned in accepted:
@@ -64,14 +64,27 @@ def refined_membership(prediction: str, references: Sequence[str]) -> tuple[int,
     return 0, int(any(_contained(cleaned, reference) for reference in accepted))
 
 
-def em_refined_leo(prediction: str, references: Sequence[str]) -> int:
-    """The refined half of `refined_leo`."""
-    return refined_leo(prediction, references)[1]
+def em_refined_first_match(prediction: str, references: Sequence[str]) -> int:
+    """The refined half of `refined_first_match`."""
+    return refined_first_match(prediction, references)[1]
 
 
-def em_refined_membership(prediction: str, references: Sequence[str]) -> int:
-    """The refined half of `refined_membership`."""
-    return refined_membership(prediction, references)[1]
+def em_refined_membership_first(prediction: str, references: Sequence[str]) -> int:
+    """The refined half of `refined_membership_first`."""
+    return refined_membership_first(prediction, references)[1]
+
+
+def sqa3d_shared_word(prediction: str, references: Sequence[str]) -> int:
+    """SQA3D's own rule for language models, the loosest one: a word in common with the answer is enough.
+
+    The prediction is cleaned, the answer is not; equality, the prediction within the answer (also without
+    white space) or one shared word count, the answer within the prediction does not.
+    Source: SQA3D, `LLM/eval_sqa3d_llm.py`.
+    """
+    said = clean_answer(prediction)
+    close = "".join(said.split())
+    words = set(said.split())
+    return int(any(said in r or close in "".join(r.split()) or words & set(r.split()) for r in references))
 
 
 def em_refined_strict(prediction: str, references: Sequence[str]) -> int:
@@ -95,8 +108,12 @@ SCORERS: dict[str, Scorer] = {
     for s in (
         Scorer("em_raw", 1, "strict: the same characters", em_raw),
         Scorer("em_clean", 1, "equal after the LEO cleaner", em_clean),
-        Scorer("em_refined_leo", 1, "either contains the other, as LEO scores it", em_refined_leo),
-        Scorer("em_refined_membership", 1, "the same, exact references first", em_refined_membership),
+        Scorer(
+            "em_refined_first_match", 1, "either contains the other, as LEO scores it", em_refined_first_match
+        ),
+        Scorer(
+            "em_refined_membership_first", 1, "the same, exact references first", em_refined_membership_first
+        ),
         Scorer("em_refined_strict", 1, "whole words contained; empty is wrong", em_refined_strict),
     )
 }

@@ -1,0 +1,155 @@
+"""3D boxes for descriptions of things in one image, in the camera's frame; what RefCOCO becomes in 3D.
+
+No published scorer defines it, so these rules are ours: a box's image is the rectangle round its eight
+projected corners; its 3D IoU is that of axis-aligned extents; an offset is the distance of centres.
+`depth_aligned` first scales the predicted box about the camera until its centre is as deep as the truth's,
+which moves nothing in the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from vantage.evaluation.benchmarks.boxes import every_iou
+from vantage.evaluation.benchmarks.files import Record, load, records, unique
+from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
+from vantage.evaluation.metrics.measure import Measure, mean_of
+from vantage.geometry.iou2d import rectangle_iou
+
+Corners = Float64[np.ndarray, "8 3"]
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """A description, the eight corners it means (camera frame, m), and fx fy cx cy of the camera (px)."""
+
+    description: str
+    corners: Corners
+    intrinsics: Float64[np.ndarray, "4"]
+
+
+def references(path: Path, _scans: Path | None) -> list[Item[Described]]:
+    """Items with `question_id`, `description`, `bbox` or `box`, and `intrinsics` (fx, fy, cx, cy, or 3x3)."""
+    return [_item(name, row) for name, row in unique(records(path, load(path)), key).items()]
+
+
+def _item(name: str, row: Record) -> Item[Described]:
+    corners = read_corners(row)
+    if (corners[:, 2] <= 0).any():
+        raise row.error("corners before the camera (z above 0)", f"z = {corners[:, 2].min():g}")
+    scene = str(row.fields.get("scene_id") or row.fields.get("image") or "")
+    content = Described(str(row.fields.get("description", "")), corners, _intrinsics(row))
+    return Item(name, scene, row.where, content)
+
+
+def key(row: Record) -> str:
+    """The id, `question_id`."""
+    return row.text("question_id")
+
+
+def read_corners(row: Record) -> Corners:
+    """Eight corners of `bbox`, or those of `box`, centre and size along the camera's axes; metres."""
+    value: Any = row.get("bbox", "box")
+    try:
+        numbers = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise row.error("numbers in bbox or box", repr(value)[:80]) from error
+    if not np.isfinite(numbers).all() or numbers.shape not in ((8, 3), (6,)):
+        raise row.error("eight finite corners in bbox, or centre and size in box", repr(value)[:80])
+    if numbers.shape == (8, 3):
+        return numbers
+    if (numbers[3:] < 0).any():
+        raise row.error("sizes not below 0 in box", repr(value)[:80])
+    return np.array([numbers[:3] + (np.array(s) - 0.5) * numbers[3:] for s in np.ndindex(2, 2, 2)])
+
+
+def _intrinsics(row: Record) -> Float64[np.ndarray, "4"]:
+    value: Any = row.get("intrinsics", "K")
+    K = np.array(value, dtype=np.float64)
+    if K.shape == (3, 3):
+        K = K[[0, 1, 0, 1], [0, 1, 2, 2]]
+    if K.shape != (4,) or not np.isfinite(K).all() or (K[:2] <= 0).any():
+        raise row.error("fx, fy, cx, cy or a 3x3 matrix in intrinsics", repr(value)[:80])
+    return K
+
+
+def rectangle(corners: Corners, intrinsics: Float64[np.ndarray, "4"]) -> Float64[np.ndarray, "4"] | None:
+    """Left, top, right, bottom (px) round the projected corners; None if one is not before the camera."""
+    if (corners[:, 2] <= 0).any():
+        return None
+    pixels = corners[:, :2] / corners[:, 2:] * intrinsics[:2] + intrinsics[2:]
+    return np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
+
+
+def aligned(corners: Corners, truth: Corners) -> Corners:
+    """The box scaled about the camera until its centre is as deep as the truth's; as it is if behind it."""
+    depth = float(corners[:, 2].mean())
+    return corners if depth <= 0 else np.asarray(corners * (truth[:, 2].mean() / depth))
+
+
+def _rule(
+    change: Callable[[Corners, Corners], Corners],
+) -> Callable[[Sequence[Item[Described]], Sequence[Corners | None]], dict[str, Measure]]:
+    def score(items: Sequence[Item[Described]], said: Sequence[Corners | None]) -> dict[str, Measure]:
+        values = np.zeros((len(items), 4))
+        values[:, 2:] = np.nan
+        for i, (item, corners) in enumerate(zip(items, said, strict=True)):
+            if corners is not None:
+                values[i] = _compare(item.content, change(corners, item.content.corners))
+        return _measures(values)
+
+    return score
+
+
+def _compare(truth: Described, corners: Corners) -> list[float]:
+    """IoU in the image and in space, offset in the image (px; NaN without an image) and in space (m)."""
+    wanted, found = rectangle(truth.corners, truth.intrinsics), rectangle(corners, truth.intrinsics)
+    extents = [np.stack([c.min(axis=0), c.max(axis=0)])[None] for c in (truth.corners, corners)]
+    pixels = float("nan")
+    if wanted is not None and found is not None:
+        pixels = float(np.linalg.norm((wanted[:2] + wanted[2:] - found[:2] - found[2:]) / 2))
+    metres = float(np.linalg.norm(truth.corners.mean(axis=0) - corners.mean(axis=0)))
+    return [rectangle_iou(wanted, found), float(every_iou(*extents)[0, 0]), pixels, metres]
+
+
+def _measures(values: Float64[np.ndarray, "n 4"]) -> dict[str, Measure]:
+    found: dict[str, Measure] = {}
+    for column, name in enumerate(("iou_2d", "iou_3d")):
+        found[name] = mean_of(values[:, column])
+        for k in (0.25, 0.5):
+            found[f"{name}@{k}"] = mean_of((values[:, column] >= k).astype(np.float64))
+    for column, name in ((2, "offset_2d_px"), (3, "offset_3d_m")):
+        known = np.isfinite(values[:, column])
+        found[name] = mean_of(np.where(known, values[:, column], 0.0), known)
+    return found
+
+
+def state(_described: Described, _corners: Corners) -> State:
+    """Every prediction is a box."""
+    return "answered"
+
+
+BENCHMARK: Benchmark[Described, Corners] = Benchmark(
+    name="grounding3d",
+    about="boxes in the camera's frame for descriptions of things in one image, by rules of ours",
+    splits={},
+    references=references,
+    key=key,
+    prediction=read_corners,
+    state=state,
+    variants={
+        "as_predicted": Variant(
+            "IoU and offset in image and space; offsets of given boxes", _rule(lambda c, _t: c)
+        ),
+        "depth_aligned": Variant(
+            "the same after scaling the box to the true depth of its centre", _rule(aligned)
+        ),
+    },
+    prompt=lambda described: described.description,
+)

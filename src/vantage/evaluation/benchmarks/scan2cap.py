@@ -1,0 +1,128 @@
+"""Scan2Cap: a caption for every object, gated by how well the object was found (daveredrum/Scan2Cap)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vantage.evaluation.benchmarks.boxes import Extent, Scenes, read_box
+from vantage.evaluation.benchmarks.files import Record, load, records
+from vantage.evaluation.benchmarks.interface import Benchmark, Item, State
+from vantage.evaluation.benchmarks.scan2cap_rules import VARIANTS
+from vantage.evaluation.benchmarks.scan2cap_uploads import read_upload
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """An object: its box and what people wrote about it, tokens separated by spaces, unwrapped."""
+
+    box: Extent
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Caption:
+    """A caption with its box, and how many further proposals of the scene stand for no object."""
+
+    text: str
+    box: Extent
+    spare: int = 0
+
+
+def references(path: Path, scans: Path | None) -> list[Item[Described]]:
+    """Items of `ScanRefer_filtered_SPLIT.json` (by object), or of a corpus file: key to captions.
+
+    Boxes are the records' own, or come from the scans.
+    """
+    value, scenes = load(path), Scenes(scans)
+    if isinstance(value, dict):
+        return [_from_corpus(path, scenes, name, texts) for name, texts in value.items()]
+    grouped: dict[str, list[Record]] = {}
+    for row in records(path, value):
+        grouped.setdefault(object_key(row.text("scene_id"), row.text("object_id")), []).append(row)
+    return [_from_records(scenes, name, rows) for name, rows in grouped.items()]
+
+
+def _from_records(scenes: Scenes, name: str, rows: Sequence[Record]) -> Item[Described]:
+    first = rows[0]
+    captions = [" ".join(r.texts("token")) if r.has("token") else r.text("description") for r in rows]
+    scene = first.text("scene_id")
+    box = read_box(first)
+    if box is None:
+        box = scenes.box(scene, _object_id(first), first)
+    return Item(name, scene, first.where, Described(box, tuple(captions)))
+
+
+def _from_corpus(path: Path, scenes: Scenes, key: str, value: Any) -> Item[Described]:
+    fields = value if isinstance(value, dict) else {"captions": value}
+    row = Record(f"{path}, key {key}", fields)
+    scene, _, rest = key.partition("|")
+    row = Record(row.where, {**fields, "object_id": rest.split("|")[0]})
+    captions = row.texts("captions")
+    if not captions:
+        raise row.error("at least one caption", "none")
+    box = read_box(row)
+    if box is None:
+        box = scenes.box(scene, _object_id(row), row)
+    unwrapped = (text.removeprefix("sos ").removesuffix(" eos") for text in captions)
+    return Item(object_key(scene, row.text("object_id")), scene, row.where, Described(box, tuple(unwrapped)))
+
+
+def _object_id(row: Record) -> int:
+    text = row.text("object_id")
+    if not text.isdigit():
+        raise row.error("a number as object_id", text)
+    return int(text)
+
+
+def object_key(scene: str, object_id: str) -> str:
+    """`scene|object_id`: the object's name, which the legacy keys add, tells no objects apart."""
+    return f"{scene}|{object_id}"
+
+
+def key(row: Record) -> str:
+    """The object: `scene_id` and `object_id`, or `question_id` as `scene|object_id`, a name added or not."""
+    if row.has("question_id"):
+        parts = row.text("question_id").split("|")
+        if len(parts) < 2:
+            raise row.error("scene|object_id in question_id", row.text("question_id"))
+        return object_key(*parts[:2])
+    return object_key(row.text("scene_id"), row.text("object_id"))
+
+
+def prediction(row: Record) -> Caption:
+    """A caption (`caption` or `text`) with its box."""
+    box = read_box(row)
+    if box is None:
+        raise row.error("a box beside the caption: bbox or box", "none")
+    texts = row.texts("caption", "text")
+    return Caption(texts[0] if texts else "", box)
+
+
+def upload(path: Path, value: Any, items: Sequence[Item[Described]]) -> dict[str, Caption] | None:
+    """Captions of an upload, scene to proposals, given to objects; None for another format."""
+    given = read_upload(path, value, items)
+    if given is None:
+        return None
+    return {name: Caption(text, box, spare) for name, (text, box, spare) in given.items()}
+
+
+def state(_described: Described, caption: Caption) -> State:
+    """Any caption is one."""
+    return "answered" if caption.text.strip() else "empty"
+
+
+BENCHMARK: Benchmark[Described, Caption] = Benchmark(
+    name="scan2cap",
+    about="a caption for every object, gated by its box (daveredrum/Scan2Cap)",
+    splits={"val": 2068},
+    references=references,
+    key=key,
+    prediction=prediction,
+    state=state,
+    variants=VARIANTS,
+    prompt=lambda _described: "Describe the object in the box.",
+    upload=upload,
+)

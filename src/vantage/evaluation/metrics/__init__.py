@@ -1,0 +1,1 @@
+"""Measures of one idea each: text, choices, numbers, boxes. They know nothing of benchmarks or files."""

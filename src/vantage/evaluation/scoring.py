@@ -1,0 +1,144 @@
+"""Predictions and references of a benchmark in, scores of every variant out; no model and no workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vantage.core.errors import ContractError, ParameterError, ResourceError
+from vantage.core.seeds import rng
+from vantage.evaluation.benchmarks.files import load, records, unique
+from vantage.evaluation.benchmarks.interface import Benchmark, Item
+from vantage.evaluation.metrics.measure import Measure
+from vantage.evaluation.statistics import bootstrap_intervals
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores of one file of predictions.
+
+    Attributes:
+        items: the references, in their file's order.
+        missing, empty, unparsed: items without prediction, with one of white space, with one that the
+            benchmark's own parser cannot read. All count in every denominator.
+        variants: measures by variant and metric.
+        lacking: variants that are not reported, and what would have to be installed.
+    """
+
+    items: Sequence[Item[Any]]
+    missing: int
+    empty: int
+    unparsed: int
+    variants: Mapping[str, Mapping[str, Measure]]
+    lacking: Mapping[str, str]
+
+    def record(self) -> dict[str, Any]:
+        """For `--json`: n, missing, unparsed, empty, variants; null where nothing could be measured."""
+        variants = {
+            name: {metric: _finite(measure.value) for metric, measure in measures.items()}
+            for name, measures in self.variants.items()
+        }
+        counts = {"missing": self.missing, "unparsed": self.unparsed, "empty": self.empty}
+        return {"n": len(self.items), **counts, "variants": variants}
+
+    def per_item(self) -> list[dict[str, Any]]:
+        """For `--per-item`: each item's id and values, `VARIANT.METRIC`; null where it is not concerned."""
+        columns = {
+            f"{name}.{metric}": measure.per_item
+            for name, measures in self.variants.items()
+            for metric, measure in measures.items()
+            if measure.per_item is not None
+        }
+        return [
+            {"id": item.id, **{name: _finite(values[i]) for name, values in columns.items()}}
+            for i, item in enumerate(self.items)
+        ]
+
+    def intervals(self, seed: int, resamples: int) -> dict[str, dict[str, tuple[float, float] | None]]:
+        """The 95 % interval of each measure, by variant and metric; scenes are drawn where they are known."""
+        ids = [item.scene or item.id for item in self.items]
+        pairs = [(name, metric) for name, measures in self.variants.items() for metric in measures]
+        measures = [self.variants[name][metric] for name, metric in pairs]
+        found = bootstrap_intervals(measures, np.array(ids), rng(seed, "score"), resamples)
+        table: dict[str, dict[str, tuple[float, float] | None]] = {name: {} for name in self.variants}
+        for (name, metric), interval in zip(pairs, found, strict=True):
+            table[name][metric] = interval
+        return table
+
+
+def score(
+    benchmark: Benchmark[Any, Any],
+    predictions: Path,
+    references: Path,
+    variant: str | None = None,
+    scans: Path | None = None,
+) -> Scored:
+    """Score a file of predictions under every variant, or one.
+
+    Raises:
+        ParameterError: no such file or variant.
+        ResourceError: the variant asked for needs something that is not installed.
+        ContractError: a file breaks its format, an id comes twice or is unknown.
+    """
+    chosen = dict(benchmark.variants) if variant is None else {variant: _variant(benchmark, variant)}
+    lacking = {name: lack for name, rule in chosen.items() if (lack := rule.lacks()) is not None}
+    if variant in lacking:
+        raise ResourceError(f"{variant} cannot be reported here", expected=lacking[variant])
+    items = benchmark.references(references, scans)
+    if not items:
+        raise ContractError("there is nothing to score", where=references, found="no item")
+    said = read_predictions(benchmark, predictions, items)
+    given = [said.get(item.id) for item in items]
+    states = [
+        "missing" if reply is None else benchmark.state(item.content, reply)
+        for item, reply in zip(items, given, strict=True)
+    ]
+    return Scored(
+        items=items,
+        missing=states.count("missing"),
+        empty=states.count("empty"),
+        unparsed=states.count("unparsed"),
+        variants={name: rule.score(items, given) for name, rule in chosen.items() if name not in lacking},
+        lacking=lacking,
+    )
+
+
+def read_predictions(
+    benchmark: Benchmark[Any, Any], path: Path, items: Sequence[Item[Any]]
+) -> dict[str, Any]:
+    """Predictions by item id; `ContractError` naming file and line for an unknown id or one given twice."""
+    value = load(path)
+    if benchmark.upload is not None:
+        given = benchmark.upload(path, value, items)
+        if given is not None:
+            return dict(given)
+    rows = records(path, value)
+    known = {item.id for item in items}
+    found = unique(rows, benchmark.key)
+    for name, row in found.items():
+        if name not in known:
+            raise ContractError(
+                f"the references have no item {name!r}",
+                where=row.where,
+                expected=f"one of {len(known)} ids, for instance {items[0].id!r}",
+                hint="are predictions and references of the same split?",
+            )
+    return {name: benchmark.prediction(row) for name, row in found.items()}
+
+
+def _variant(benchmark: Benchmark[Any, Any], name: str) -> Any:
+    if name not in benchmark.variants:
+        raise ParameterError(
+            f"{benchmark.name} has no variant {name!r}",
+            where="--variant",
+            expected=f"one of {', '.join(benchmark.variants)}",
+        )
+    return benchmark.variants[name]
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
