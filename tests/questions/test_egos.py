@@ -103,7 +103,7 @@ def test_questions_are_about_the_object_that_the_pose_was_chosen_for(task: Task,
     recorded = read_recorded(task.inputs["extract"], task.inputs["recover"], config.min_visible_px)
     targets = [o.object_id for o in room(1).objects]
     egos = chosen_egos(recorded, targets, config.train_egos, task.seed, config.pose)
-    questions = asked(task, config)
+    questions, visibility = asked(task, config), read_visibility(task.inputs["recover"])
     assert {q.ego_frame_id for q in questions} <= egos.keys()
     assert len(questions) > 30 and len({q.question_id for q in questions}) == len(questions)
     for q in questions:
@@ -119,12 +119,10 @@ def test_questions_are_about_the_object_that_the_pose_was_chosen_for(task: Task,
         if source == "random":
             assert q.pose_object_id is q.pose_score is q.pose_rank is None
         else:
-            row, column = (
-                recorded.frame_ids.index(q.ego_frame_id),
-                recorded.object_ids.index(q.pose_object_id or 0),
-            )
-            assert q.pose_score == pytest.approx(float(recorded.scores[row, column]))
-            order = np.argsort(-recorded.scores[:, column], kind="stable")
+            row = visibility.frame_ids.tolist().index(q.ego_frame_id)
+            column = visibility.scores[:, visibility.object_ids.tolist().index(q.pose_object_id)]
+            assert q.pose_score == pytest.approx(float(column[row]))
+            order = np.argsort(-column, kind="stable")
             assert q.pose_rank is None or order[q.pose_rank] == row
 
 
