@@ -301,12 +301,12 @@ def test_the_office_lifted_from_its_fused_points_and_surface(office: Path) -> No
         "mesh": MeshDepth(surface.vertices, surface.faces),
     }
     for name, source in made.items():
-        off, apart, gained, shared, measured = [], [], 0, 0, 0
+        off, apart, filled, shared, measured = [], [], 0, 0, 0
         for depth, T in list(zip(images, poses, strict=True))[::6]:
             own = patch_coordinates(depth, scan.depth, T, scan.color, (27, 27), 0.1)
             found = patch_coordinates(source.image(T, scan.depth), scan.depth, T, scan.color, (27, 27), 0.1)
             both = own.valid & found.valid
-            gained += int(found.valid.sum()) - int(own.valid.sum())
+            filled += int((found.valid & ~own.valid).sum())
             one, other = (apply(invert(T), each.xyz_world[both]) for each in (own, found))
             off.append(np.abs(one[:, 2] - other[:, 2]))
             apart.append(np.linalg.norm(one - other, axis=1))
@@ -314,5 +314,5 @@ def test_the_office_lifted_from_its_fused_points_and_surface(office: Path) -> No
         deep, far = np.concatenate(off), np.concatenate(apart)
         assert np.median(deep) < 0.015 and (deep < 0.05).mean() > 0.85, name
         assert np.median(far) < 0.05 and (far < 0.05).mean() > 0.6, name
-        assert shared > 0.85 * measured  # depth beyond 5 m is not fused
-        assert gained > 0  # other frames fill a frame's holes
+        assert shared > 0.8 * measured  # beyond 5 m nothing is fused, and far surfaces are ragged
+        assert filled > 100  # other frames saw what is a hole in this one
