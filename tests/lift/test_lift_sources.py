@@ -321,5 +321,5 @@ def test_the_office_lifted_from_its_fused_points_and_surface(office: Path) -> No
         deep, far = np.concatenate(off), np.concatenate(apart)
         assert np.median(deep) < 0.015 and (deep < 0.05).mean() > 0.85, name
         assert np.median(far) < 0.05 and (far < 0.05).mean() > 0.6, name
-        assert shared > 0.85 * measured  # depth beyond 5 m is not fused
+        assert shared > 0.8 * measured  # beyond 5 m nothing is fused, and far surfaces are ragged
         assert filled > 100  # other frames saw what is a hole in this one
