@@ -146,7 +146,7 @@ def test_a_scan_added_or_removed_changes_no_other(finished: Tiny, copied: Tiny, 
 def test_a_mistyped_parameter_is_named_and_nothing_is_lost(copied: Tiny, contents: Contents) -> None:
     before = {stage: contents(copied.out(stage)) for stage in ("lift", "synthesize")}
     path = copied.root / "params.yaml"
-    path.write_text(path.read_text().replace("voxel_m:", "voxl_m:"))
+    path.write_text(path.read_text().replace("  voxel_m: 0.1", "  voxl_m: 0.1"))
     done = copied.vantage("run", "lift", check=False)
     assert done.returncode == 2
     assert "lift.voxl_m: unknown; did you mean voxel_m?" in done.stderr
