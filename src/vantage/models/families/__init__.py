@@ -17,6 +17,7 @@ FAMILIES: Final[Names[Family]] = Names(
         "internvl": "vantage.models.families.internvl:INTERNVL",
         "llava": "vantage.models.families.llava:LLAVA",
         "llava_onevision": "vantage.models.families.llava_onevision:LLAVA_ONEVISION",
+        "nvila_lite": "vantage.models.families.nvila:NVILA",
         "paligemma": "vantage.models.families.paligemma:PALIGEMMA",
         "qwen2_5_vl": "vantage.models.families.qwen:QWEN2_5_VL",
         "qwen3_vl": "vantage.models.families.qwen:QWEN3_VL",

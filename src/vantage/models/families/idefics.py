@@ -14,6 +14,7 @@ from torch import Tensor
 from vantage.core.errors import ContractError
 from vantage.models.families.base import Family, patch_edge, require_square
 from vantage.models.families.order import Pictures
+from vantage.models.patch_geometry import Grid
 
 
 class Idefics3(Family):
@@ -46,6 +47,13 @@ class Idefics3(Family):
         patch = patch_edge(model)
         cells = mask.flatten(0, 1)[real].unfold(1, patch, patch).unfold(2, patch, patch)
         return self._of_mask(cells.sum((-1, -2)) > 0)
+
+    def image_tokens(
+        self, model: Any, images: Sequence[Sequence[Grid]], inputs: Mapping[str, Any]
+    ) -> list[int]:
+        """The same for every picture, its padding included."""
+        rows, columns = (side // patch_edge(model) for side in inputs["pixel_values"].shape[-2:])
+        return [len(image) * (rows * columns // self.edge(model) ** 2) for image in images]
 
     def _of_mask(self, mask: Tensor) -> Pictures:
         """From patches that are image (True) or padding, (pictures, rows, columns)."""
