@@ -121,3 +121,22 @@ def test_weights_that_are_missing_unknown_misshaped_or_damaged_are_refused(saved
     path.unlink()
     with pytest.raises(ContractError, match="missing"):
         load_injection(folder, base)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("site", "mid_vit"), ("frame", "lunar"), ("kind", "fourier"), ("normalisation", "inches"), ("new", 1)],
+)
+def test_a_description_that_is_not_understood_is_refused(
+    saved: tuple[Case, Path], key: str, value: object
+) -> None:
+    case, folder = saved
+    path = folder / CONFIG_FILE
+    described = json.loads(path.read_text())
+    (described if key in ("site", "frame") else described["encoder"])[key] = value
+    path.write_text(json.dumps(described))
+    with pytest.raises(ContractError, match=r"unknown|not the settings"):
+        load_injection(folder, LoadedBase(case.model, folder, IDENTITY))
+    path.write_text(json.dumps({**described, "version": 99}))
+    with pytest.raises(ContractError, match="another record or version"):
+        load_injection(folder, LoadedBase(case.model, folder, IDENTITY))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import transformers
 from safetensors import SafetensorError
@@ -18,8 +18,10 @@ from torch import Tensor, nn
 
 from vantage.core import atomic
 from vantage.core.errors import ContractError
-from vantage.core.frames import require_frame
+from vantage.core.frames import FRAMES, require_frame
 from vantage.models.encoders import EncoderConfig
+from vantage.models.encoders.config import Kind, Normalisation
+from vantage.models.families import Site
 from vantage.models.injector import InjectionConfig, Injector
 from vantage.models.loading.load import BaseIdentity, LoadedBase
 from vantage.records.jsonfile import read_json_record
@@ -100,6 +102,14 @@ def _config(path: Path, value: Mapping[str, Any]) -> InjectionConfig:
             "not the settings of an encoder", where=path, expected=", ".join(sorted(known)),
             found=", ".join(sorted(value["encoder"])),
         )  # fmt: skip
+    for name, found, names in (
+        ("site", value["site"], get_args(Site)),
+        ("frame", value["frame"], FRAMES),
+        ("kind", value["encoder"]["kind"], get_args(Kind)),
+        ("normalisation", value["encoder"]["normalisation"], get_args(Normalisation)),
+    ):
+        if found not in names:
+            raise ContractError(f"unknown {name}", where=path, expected=", ".join(names), found=found)
     return InjectionConfig(value["site"], value["frame"], EncoderConfig(**value["encoder"]))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor, nn
 
-from vantage.core.errors import ContractError, ParameterError, VantageError
+from vantage.core.errors import ContractError, VantageError
 from vantage.core.frames import Frame, require_frame
 from vantage.models.encoders import EncoderConfig, PositionEncoder, fresh_encoder
 from vantage.models.encoders.normalise import normalised, rounded
@@ -28,13 +28,6 @@ class InjectionConfig:
     site: Site = "post_vit"
     frame: Frame = "ego_level"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
-
-    def __post_init__(self) -> None:
-        if self.site not in get_args(Site):
-            raise ParameterError(
-                "unknown site of a 3D position embedding", where="site", expected=", ".join(get_args(Site)),
-                found=self.site,
-            )  # fmt: skip
 
 
 class Injector:

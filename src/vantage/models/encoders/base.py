@@ -47,4 +47,5 @@ class PositionEncoder(nn.Module):
                 return tensor.to(moved.device)
             return moved
 
-        return super()._apply(keeping_precision, recurse)
+        super()._apply(keeping_precision, recurse)  # type: ignore[no-untyped-call]
+        return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Gt
@@ -45,15 +45,7 @@ class EncoderConfig:
     voxel_m: Annotated[float, Gt(0)] = 0.1
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("kind", self.kind, get_args(Kind)),
-            ("normalisation", self.normalisation, get_args(Normalisation)),
-        ):
-            if value not in known:
-                raise ParameterError(
-                    "unknown 3D position encoder", where=name, expected=", ".join(known), found=value
-                )
-        if (self.kind == "voxel_index") and self.normalisation != "voxel":
+        if self.kind == "voxel_index" and self.normalisation != "voxel":
             raise ParameterError(
                 "a table of voxels needs voxel indices", where="normalisation", expected="voxel",
                 found=self.normalisation,

@@ -19,9 +19,10 @@ class VoxelIndexEncoder(PositionEncoder):
 
     def __init__(self, width: int, cells: tuple[int, int, int]) -> None:
         super().__init__(width)
-        self.tables = nn.ModuleList(nn.Embedding(count, width) for count in cells)
-        for table in self.tables:
+        tables = [nn.Embedding(count, width) for count in cells]
+        for table in tables:
             nn.init.zeros_(table.weight)
+        self.tables = nn.ModuleList(tables)
 
     def embed(self, xyz: Float32[Tensor, "*n 3"]) -> Float32[Tensor, "*n c"]:
         """The sum of the rows that the indices name."""

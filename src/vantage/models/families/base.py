@@ -51,6 +51,10 @@ class Family:
     order: ClassVar[Literal["raster", "raster_with_class", "merge_blocks"]] = "raster"
     tower_name: ClassVar[str] = "vision_tower"
     projector_name: ClassVar[str] = "multi_modal_projector"
+    placeholder: ClassVar[str] = "<image>"
+    """What stands for an image in a prompt, and, repeated, for its tokens."""
+    special_tokens: ClassVar[bool] = True
+    """Whether the tokenizer adds its own special tokens around a prompt."""
 
     # Where things are.
 
@@ -117,6 +121,29 @@ class Family:
         """
         edge = self.edge(model)
         return [sum(-(-rows // edge) * -(-columns // edge) for rows, columns in image) for image in images]
+
+    # Prompts, where transformers' own processors cannot be built without torchvision.
+
+    def process(self, processor: Any, samples: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        """What the family's image processor makes of the images of all samples."""
+        return dict(processor(images=[image for images in samples for image in images], return_tensors="pt"))
+
+    def tiles(self, model: Any, processed: dict[str, Any]) -> list[list[Grid]]:
+        """The grids of each image's pictures; takes out of `processed` what the model is not called with."""
+        return [[grid] for grid in self.expected(model, processed).grids]
+
+    def image_text(self, image: Sequence[Grid], tokens: int, layout: Grid) -> str:
+        """What is put into the prompt for an image of so many tokens, its tiles in a layout of (rows,
+        columns), (0, 0) without any."""
+        return self.placeholder * tokens
+
+    def prompt(self, text: str, tokenizer: Any) -> str:
+        """A prompt with its placeholders, as the family is trained with it."""
+        return text
+
+    def extra_inputs(self, ids: Tensor, image_id: int) -> dict[str, Tensor]:
+        """Further inputs that follow from the token ids."""
+        return {}
 
 
 def patch_edge(model: Any) -> int:

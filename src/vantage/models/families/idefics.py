@@ -16,6 +16,8 @@ from vantage.models.families.base import Family, patch_edge, require_square
 from vantage.models.families.order import Pictures
 from vantage.models.patch_geometry import Grid
 
+_AROUND = "<fake_token_around_image>"
+
 
 class Idefics3(Family):
     """`Idefics3ForConditionalGeneration`: an image is one picture, or tiles and then the whole."""
@@ -55,6 +57,34 @@ class Idefics3(Family):
         rows, columns = (side // patch_edge(model) for side in inputs["pixel_values"].shape[-2:])
         return [len(image) * (rows * columns // self.edge(model) ** 2) for image in images]
 
+    def process(self, processor: Any, samples: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        """Samples stay apart: the processor pads them to the one with the most pictures."""
+        nested = [list(images) for images in samples]
+        return dict(processor(images=nested, return_tensors="pt", return_row_col_info=True))
+
+    def tiles(self, model: Any, processed: dict[str, Any]) -> list[list[Grid]]:
+        """Rows x columns of tiles and then the whole image, or the whole image alone."""
+        rows, columns = processed["rows"], processed["cols"]
+        grids = iter(self.expected(model, processed).grids)
+        return [
+            [next(grids) for _ in range(r * c + 1)]
+            for own_rows, own_columns in zip(rows, columns, strict=True)
+            for r, c in zip(own_rows, own_columns, strict=True)
+        ]
+
+    def image_text(self, image: Sequence[Grid], tokens: int, layout: Grid) -> str:
+        """Every tile under its row and column, the whole image under a name of its own."""
+        each = self.placeholder * (tokens // len(image))
+        whole = f"{_AROUND}<global-img>{each}{_AROUND}"
+        rows, columns = layout
+        if not rows:
+            return whole
+        lines = (
+            "".join(f"{_AROUND}<row_{row + 1}_col_{column + 1}>{each}" for column in range(columns)) + "\n"
+            for row in range(rows)
+        )
+        return "".join(lines) + "\n" + whole
+
     def _of_mask(self, mask: Tensor) -> Pictures:
         """From patches that are image (True) or padding, (pictures, rows, columns)."""
         rows, columns = mask[:, :, 0].sum(1).tolist(), mask[:, 0, :].sum(1).tolist()
@@ -63,7 +93,7 @@ class Idefics3(Family):
             raise ContractError(
                 "the pixel mask is no rectangle from the left top corner", where="pixel_attention_mask"
             )
-        pictures = Pictures(grids, (tuple(mask.shape[1:]),) * len(grids))
+        pictures = Pictures(grids, ((mask.shape[1], mask.shape[2]),) * len(grids))
         require_square(pictures, "the pixel shuffle")
         return pictures
 

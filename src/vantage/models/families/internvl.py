@@ -11,6 +11,7 @@ from torch import Tensor
 from vantage.core.errors import ParameterError
 from vantage.models.families.base import Family, Point, Site, class_tokens, require_square
 from vantage.models.families.order import Pictures, blocks, over_pictures, patch_map
+from vantage.models.patch_geometry import Grid
 
 
 class InternVL(Family):
@@ -18,6 +19,7 @@ class InternVL(Family):
 
     name = "internvl"
     order = "raster_with_class"
+    placeholder = "<IMG_CONTEXT>"
 
     def point(self, model: Any, site: Site) -> Point:
         """`post_vit` is met at the projector's input, where the model has already packed the patches."""
@@ -34,7 +36,7 @@ class InternVL(Family):
 
     def edge(self, model: Any) -> int:
         """1 / `downsample_ratio`."""
-        return round(1 / model.config.downsample_ratio)
+        return int(round(1 / model.config.downsample_ratio))  # noqa: RUF046
 
     def shown(self, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Pictures:
         """Pictures must be square: the model takes the root of the number of patches."""
@@ -50,6 +52,16 @@ class InternVL(Family):
         return over_pictures(
             pictures, lambda grid, canvas: blocks(patch_map(grid, canvas), edge).reshape(-1, 1)
         )
+
+    def tiles(self, model: Any, processed: dict[str, Any]) -> list[list[Grid]]:
+        """As many pictures as the processor counts."""
+        counts = [int(count) for count in processed.pop("num_patches")]
+        grid = self.expected(model, processed).grids[0]
+        return [[grid] * count for count in counts]
+
+    def image_text(self, image: Sequence[Grid], tokens: int, layout: Grid) -> str:
+        """Between marks of beginning and end."""
+        return f"<img>{self.placeholder * tokens}</img>"
 
 
 INTERNVL = InternVL()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers.image_processing_utils import select_best_resolution
 
@@ -46,6 +47,17 @@ class LlavaOnevision(Llava):
                 found=len(sizes),
             )  # fmt: skip
         return [self._tokens(model, image, size) for image, size in zip(images, sizes, strict=True)]
+
+    def process(self, processor: Any, samples: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        """Samples stay apart: an image alone in its sample is tiled."""
+        processed = dict(processor(images=[list(images) for images in samples], return_tensors="pt"))
+        processed["batch_num_images"] = torch.tensor([len(images) for images in samples])
+        return processed
+
+    def tiles(self, model: Any, processed: dict[str, Any]) -> list[list[Grid]]:
+        """The whole image and then its tiles."""
+        grids = iter(self.expected(model, processed).grids)
+        return [[next(grids) for _ in range(count)] for count in self._counts(model, processed)]
 
     def _tokens(self, model: Any, image: Sequence[Grid], size: tuple[int, int]) -> int:
         side = image[0][0]

@@ -12,7 +12,7 @@ def locate(model: nn.Module, suffix: str) -> nn.Module:
 
     Raises `ContractError` unless there is exactly one: a hook on the wrong module would go unnoticed.
     """
-    found = {
+    found: dict[str, nn.Module] = {
         name: module
         for name, module in model.named_modules()
         if name == suffix or name.endswith("." + suffix)

@@ -19,6 +19,7 @@ from vantage.core.errors import ParameterError
 from vantage.models.families.base import require_square
 from vantage.models.families.llava import Llava
 from vantage.models.families.order import Pictures
+from vantage.models.patch_geometry import Grid
 
 EDGES = {"mlp_downsample": 2, "mlp_downsample_2x2_fix": 2, "mlp_downsample_3x3_fix": 3}
 """Published projectors, and how many patches along an edge they make one token of."""
@@ -98,6 +99,10 @@ class Nvila(Llava):
     def edge(self, model: Any) -> int:
         """2 or 3; with 3, a 32 x 32 grid has a token of one patch in its right bottom corner."""
         return EDGES[model.config.mm_projector_type]
+
+    def image_text(self, image: Sequence[Grid], tokens: int, layout: Grid) -> str:
+        """A line end after every image."""
+        return self.placeholder * tokens + "\n"
 
     def shown(self, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Pictures:
         """Pictures must be square: the projector takes the root of the number of patches."""

@@ -31,6 +31,7 @@ class Qwen3VL(Family):
     order = "merge_blocks"
     tower_name = "visual"
     projector_name = "visual.merger"
+    placeholder = "<|image_pad|>"
 
     def point(self, model: Any, site: Site) -> Point:
         """Rows of all pictures, one after another."""
@@ -69,6 +70,15 @@ class Qwen3VL(Family):
             return tokens if site == "post_projector" else tokens.reshape(-1, 1)
 
         return over_pictures(pictures, local)
+
+    def prompt(self, text: str, tokenizer: Any) -> str:
+        """Every image between its marks: without them two neighbours would be placed as one image."""
+        marked = f"<|vision_start|>{self.placeholder}<|vision_end|>"
+        return text.replace(marked, self.placeholder).replace(self.placeholder, marked)
+
+    def extra_inputs(self, ids: Tensor, image_id: int) -> dict[str, Tensor]:
+        """Which tokens are images: the model places them in three dimensions."""
+        return {"mm_token_type_ids": (ids == image_id).to(ids.dtype)}
 
     def tower_order(self, model: Any, grid: Grid) -> Int64[Tensor, "t"]:
         """The order of a picture's merge blocks inside the tower."""
