@@ -204,9 +204,11 @@ def test_features_computed_before_bypass_the_site_and_that_is_an_error() -> None
 def test_a_second_pass_in_one_binding_and_a_binding_in_a_binding_are_errors() -> None:
     case = CASES["llava"]()
     injector, geometry, plain = woken(case, "post_vit"), case.random_geometry(), logits(case)
+    after_the_second = []
     with pytest.raises(VantageError, match="exactly once"), injector.bind(geometry):
         logits(case)
-        logits(case)
+        after_the_second.append(logits(case))
+    assert not after_the_second, "no wrong numbers are handed out"
     with pytest.raises(VantageError, match="already bound"), injector.bind(geometry), injector.bind(geometry):
         pass
     with pytest.raises(RuntimeError, match="the user's own"), injector.bind(geometry):
@@ -241,6 +243,20 @@ def test_a_picture_without_any_point_gets_the_null_vector() -> None:
     assert torch.equal(rows, injector.encoder.null.expand_as(rows))
     with injector.bind(absent):
         logits(case)
+
+
+@pytest.mark.parametrize("name", ["idefics3", "smolvlm"])
+def test_padding_inside_a_picture_gets_nothing_not_even_the_null_vector(name: str) -> None:
+    case = CASES[name]()
+    for site, edge in (("pre_vit", 1), ("post_projector", 2)):
+        injector = woken(case, site)  # type: ignore[arg-type]
+        pictures = injector.family.expected(case.model, case.inputs)
+        rows = injector.embedding(case.random_geometry(), pictures)
+        rows = rows.reshape(4, 4 // edge, 4 // edge, -1)
+        for number, (tall, wide) in enumerate(case.grids):
+            inside = torch.zeros(4 // edge, 4 // edge, dtype=torch.bool)
+            inside[: -(-tall // edge), : -(-wide // edge)] = True
+            assert torch.equal(rows[number].abs().amax(-1) > 0, inside)
 
 
 def test_an_encoder_of_another_width_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,8 +33,9 @@ from transformers import (
 
 from vantage.core.errors import ContractError, ParameterError
 from vantage.models.encoders import EncoderConfig
-from vantage.models.families import family_of
+from vantage.models.families import FAMILIES, family_of
 from vantage.models.injector import InjectionConfig, Injector
+from vantage.models.loading import load_vlm
 from vantage.models.patch_geometry import BatchGeometry, PatchGrid
 from vantage.models.prompts import Preparer
 
@@ -192,6 +195,40 @@ def test_tiles_are_there_where_the_family_tiles() -> None:
         maker = preparer(name)
         made = maker(texts(maker.family.placeholder), pictures())
         assert max(len(image) for sample in made.samples for image in sample) > 1, name
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2_5_vl", "smolvlm"])
+def test_tokenizer_and_image_processor_come_from_the_models_folder(name: str, tmp_path: Path) -> None:
+    maker = preparer(name)
+    maker.model.save_pretrained(tmp_path)
+    maker.tokenizer.save_pretrained(tmp_path)
+    maker.image_processor.save_pretrained(tmp_path)
+    loaded = Preparer.load(load_vlm(tmp_path).model, tmp_path)
+    assert type(loaded.image_processor) is type(maker.image_processor)
+    asked, shown = texts(maker.family.placeholder), pictures()
+    first, second = maker(asked, shown).inputs, loaded(asked, shown).inputs
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_tokens_of_an_image_at_the_sizes_of_released_models() -> None:
+    def tokens(name: str, side: int, tiles: int = 1, **config: Any) -> int:
+        model = SimpleNamespace(config=SimpleNamespace(**config))
+        pixels = torch.empty(1, 1, 1, side * 14, side * 14, device="meta")
+        family = FAMILIES.get(name)
+        inputs = {"pixel_values": pixels, "image_sizes": [(480, 640)]}
+        return family.image_tokens(model, [[(side, side)] * tiles], inputs)[0]
+
+    vision = SimpleNamespace(
+        model_type="siglip_vision_model", patch_size=14, image_size=384, spatial_merge_size=2
+    )
+    full = {"vision_config": vision, "vision_feature_select_strategy": "full"}
+    assert tokens("nvila_lite", 32, mm_projector_type="mlp_downsample_3x3_fix", **full) == 121
+    assert tokens("nvila_lite", 32, mm_projector_type="mlp_downsample", **full) == 256
+    assert tokens("llava_onevision", 27, **full) == 730
+    assert tokens("internvl", 32, downsample_ratio=0.5) == 256
+    assert tokens("qwen2_5_vl", 32, vision_config=vision) == 256
+    assert tokens("smolvlm", 32, scale_factor=4, vision_config=vision) == 64
 
 
 def test_a_tokenizer_of_another_model_is_refused() -> None:

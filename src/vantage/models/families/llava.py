@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
-
 from vantage.models.families.base import Family, Point, Site, class_tokens
 from vantage.models.patch_geometry import Grid
 
@@ -38,10 +36,9 @@ class Llava(Family):
             for tokens, image in zip(super().image_tokens(model, images, inputs), images, strict=True)
         ]
 
-    def _kept(self, model: nn.Module) -> int:
+    def _kept(self, model: Any) -> int:
         """Class tokens that reach the projector."""
-        config: Any = model.config
-        return 0 if config.vision_feature_select_strategy == "default" else class_tokens(model)
+        return 0 if model.config.vision_feature_select_strategy == "default" else class_tokens(model)
 
 
 LLAVA = Llava()
