@@ -63,11 +63,12 @@ class Injector:
     ) -> Injector:
         """With a new encoder, drawn from `seed`: the model answers bit for bit as without one.
 
-        `family` is the model's own unless given.
+        It stands on the device of the site. `family` is the model's own unless given.
         """
         family = family or family_of(model)
         encoder = fresh_encoder(config.encoder, family.width(model, config.site), seed)
-        return cls(model, config, encoder, family)
+        device = next(family.point(model, config.site).module.parameters()).device
+        return cls(model, config, encoder.to(device), family)
 
     @contextmanager
     def bind(self, geometry: BatchGeometry | None) -> Iterator[None]:
@@ -203,7 +204,7 @@ def check_placeholders(
     if len(ids) != len(geometry.samples):
         raise ContractError(
             "coordinates do not fit the batch", expected=f"{len(ids)} samples",
-            found=f"{len(geometry.samples)} samples", hint="repeat the geometry for every beam or answer",
+            found=f"{len(geometry.samples)} samples", hint="give the geometry of every sample",
         )  # fmt: skip
     images, picture = [], 0
     for count in geometry.images:

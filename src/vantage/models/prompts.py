@@ -13,8 +13,9 @@ from typing import Any
 
 from torch import Tensor
 
-from vantage.core.errors import ContractError, ParameterError
+from vantage.core.errors import ContractError, ParameterError, ResourceError
 from vantage.models.families import Family, family_of
+from vantage.models.loading.weights import read_json
 from vantage.models.patch_geometry import Grid
 
 
@@ -56,18 +57,16 @@ class Preparer:
 
     @classmethod
     def load(cls, model: Any, folder: Path) -> Preparer:
-        """With tokenizer and image processor from a model's folder (NVILA keeps them in two of its parts)."""
-        from transformers import AutoImageProcessor, AutoTokenizer
+        """With tokenizer and image processor from a model's folder (NVILA keeps them in two of its parts).
+
+        Raises as `image_processor` does.
+        """
+        from transformers import AutoTokenizer
 
         words = folder / "llm" if (folder / "llm").is_dir() else folder
         pixels = folder / "vision_tower" if (folder / "vision_tower").is_dir() else folder
-        return cls(
-            model,
-            AutoTokenizer.from_pretrained(words, trust_remote_code=False, local_files_only=True),
-            AutoImageProcessor.from_pretrained(
-                pixels, trust_remote_code=False, local_files_only=True, backend="pil"
-            ),
-        )
+        tokenizer = AutoTokenizer.from_pretrained(words, trust_remote_code=False, local_files_only=True)
+        return cls(model, tokenizer, image_processor(pixels))
 
     def __call__(self, texts: Sequence[str], images: Sequence[Sequence[Any]]) -> Prepared:
         """Inputs of a batch, padded at the left.
@@ -110,6 +109,37 @@ class Preparer:
                     expected=f"at most {most} tokens", found=f"{length} tokens",
                     hint="show fewer views, or smaller ones",
                 )  # fmt: skip
+
+
+def image_processor(folder: Path) -> Any:
+    """A folder's image processor, of the kind that works on Pillow images.
+
+    By its class: transformers' own look-up wants torchvision in some releases.
+
+    Raises:
+        ParameterError: the installed transformers has no such class.
+        ContractError: the folder describes none.
+        ResourceError: the class wants torchvision, as Idefics3's and SmolVLM's did in transformers 5.17.
+    """
+    import transformers
+
+    path = folder / "preprocessor_config.json"
+    value = read_json(path if path.is_file() else folder / "processor_config.json")
+    value = value.get("image_processor", value)
+    name = str(value.get("image_processor_type")).removesuffix("Fast").removesuffix("Pil") + "Pil"
+    kind = getattr(transformers, name, None)
+    if kind is None:
+        raise ParameterError(
+            "no such image processor for Pillow images", where=folder, expected="image_processor_type",
+            found=value.get("image_processor_type"),
+        )  # fmt: skip
+    try:
+        return kind.from_pretrained(folder, local_files_only=True)
+    except ImportError as error:
+        raise ResourceError(
+            "the image processor cannot be used", where=name, found=str(error).strip().splitlines()[0],
+            hint="install a later transformers",
+        ) from error  # fmt: skip
 
 
 def _require_matching(texts: Sequence[str], images: Sequence[Sequence[Any]], placeholder: str) -> None:
