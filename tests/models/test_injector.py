@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -292,6 +293,29 @@ def test_an_unknown_family_is_told_which_there_are() -> None:
     with pytest.raises(ParameterError, match="florence2") as caught:
         family_of(Other())
     assert all(name in str(caught.value) for name in FAMILIES.names())
+
+
+def test_another_package_adds_a_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "foveal.py").write_text(
+        "from vantage.models.families import Family\n\n\n"
+        'class Foveal(Family):\n    name = "foveal"\n\n\nFOVEAL = Foveal()\n'
+    )
+    (tmp_path / "foveal-1.0.dist-info").mkdir()
+    (tmp_path / "foveal-1.0.dist-info" / "METADATA").write_text("Name: foveal\nVersion: 1.0\n")
+    (tmp_path / "foveal-1.0.dist-info" / "entry_points.txt").write_text(
+        "[vantage.vlm_families]\nfoveal = foveal:FOVEAL\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    # The names are looked up once in a process; they are asked for again here.
+    monkeypatch.delitem(FAMILIES.__dict__, "_plugins", raising=False)
+    case = CASES["llava"]()
+    case.model.config.model_type = "foveal"
+    geometry, plain = case.random_geometry(), logits(case)
+    injector = Injector.fresh(case.model, InjectionConfig("pre_vit"), seed=0)
+    assert injector.family.name == "foveal"
+    with injector.bind(geometry):
+        assert torch.equal(logits(case), plain)
+    FAMILIES.__dict__.pop("_plugins")
 
 
 def test_every_family_of_the_table_has_a_case() -> None:
