@@ -15,8 +15,7 @@ from vantage.geometry.transforms import level_ego
 from vantage.lift.config import LiftConfig
 from vantage.lift.stage import lift
 from vantage.models.checkpoint import AdapterConfig, adapter_state, base_digest, save_adapter, save_base
-from vantage.models.pocket import PocketShape, build
-from vantage.models.position3d import fresh_encoder
+from vantage.models.pocket import PocketShape, build, fresh_injector
 from vantage.records.frames import kept_frames
 from vantage.records.index import IndexRow, write_index
 from vantage.records.objects import SceneObject, write_objects
@@ -74,11 +73,11 @@ def make(root: Path, rooms: int = 3) -> Made:
 def train(made: Made, arm: str, seed: int) -> None:
     """Write an untrained arm whose weights follow from `seed`, and the arms' index."""
     model = build(SHAPE, seed)
-    encoder = None if arm == "projector" else fresh_encoder(model, "post_vit", seed)
-    site = "none" if encoder is None else "post_vit"
+    injector = None if arm == "projector" else fresh_injector(model, "post_vit", seed)
+    site = "none" if injector is None else "post_vit"
     folder = made.inputs["finetune"] / arm
     folder.mkdir(parents=True, exist_ok=True)
-    save_adapter(folder, adapter_state(model, encoder), AdapterConfig(base_digest(made.base), site))
+    save_adapter(folder, adapter_state(model, injector), AdapterConfig(base_digest(made.base), site))
     rows = [{"step": step, "loss": 3.0 - step / 10} for step in range(1, 4)]
     (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     _index(made.inputs["finetune"])

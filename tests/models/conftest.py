@@ -11,8 +11,13 @@ SMALL = PocketShape(
 )
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """On layers this small a second thread costs more than it gives."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def model() -> LlavaForConditionalGeneration:
     """A smaller model of the same parts, with weights of its own for every test."""
-    torch.set_num_threads(1)
     return build(SMALL, seed=3)

@@ -213,6 +213,7 @@ def test_the_fused_surface_can_be_kept_and_lifted_from(
     scan: GeneratedScan, capture: Path, make_task: MakeTask
 ) -> None:
     from vantage.lift.config import LiftConfig
+from vantage.lift.depth_config import DepthConfig
     from vantage.lift.stage import lift
     from vantage.records.patches import read_patches
 
@@ -220,9 +221,9 @@ def test_the_fused_surface_can_be_kept_and_lifted_from(
     mesh = read_ply(out / "mesh.ply")
     assert len(mesh.faces) > len(mesh.vertices) > 50_000
     found = {}
-    for source in ("mesh", "cloud", "depth"):
+    for source in ("mesh", "cloud", "sensor"):
         task = make_task(scan.scan_id, download=raw, extract=out)
-        lift(task, LiftConfig(source=source))  # type: ignore[arg-type]
+        lift(task, LiftConfig(depth=DepthConfig(source)))  # type: ignore[arg-type]
         found[source] = read_patches(task.out)
         distance, _ = Truth(scan).nearest(
             apply(np.linalg.inv(scan.T_aligned_raw), found[source].xyz_aligned[found[source].valid])

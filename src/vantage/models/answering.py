@@ -13,9 +13,9 @@ from transformers import LlavaForConditionalGeneration
 
 from vantage.core.errors import ParameterError
 from vantage.models.checkpoint import base_digest, load_adapter, load_base
+from vantage.models.injector import Injector
 from vantage.models.packing import answer_logits, pack
-from vantage.models.pocket import GRID, IMAGE_SIZE, pixels, prefix_positions, view_tokens
-from vantage.models.position3d import PositionEncoder3D, Site, inject
+from vantage.models.pocket import GRID, IMAGE_SIZE, bound, pixels, prefix_positions, view_tokens
 from vantage.models.tokens import question_ids
 from vantage.questions.words import VOCABULARY
 
@@ -34,15 +34,9 @@ class PocketVLM:
     The answer is the best word of the whole vocabulary: nothing is restricted to the answers a family allows.
     """
 
-    def __init__(
-        self,
-        model: LlavaForConditionalGeneration,
-        encoder: PositionEncoder3D | None = None,
-        site: Site | None = None,
-    ) -> None:
+    def __init__(self, model: LlavaForConditionalGeneration, injector: Injector | None = None) -> None:
         self.model = model
-        self.encoder = encoder
-        self.site = site
+        self.injector = injector
 
     @classmethod
     def load(cls, base_dir: Path | None = None, adapter_dir: Path | None = None) -> PocketVLM:
@@ -53,7 +47,7 @@ class PocketVLM:
         model = load_base(base_dir)
         if adapter_dir is None:
             return cls(model)
-        return cls(model, *load_adapter(adapter_dir, model, base_digest(base_dir)))
+        return cls(model, load_adapter(adapter_dir, model, base_digest(base_dir)))
 
     def answer(
         self,
@@ -80,11 +74,9 @@ class PocketVLM:
             return []
         views = len(images)
         with torch.no_grad():
-            embedding = None
-            if self.encoder is not None:
-                xyz = torch.from_numpy(np.asarray(xyz_ego, np.float32).reshape(1, views, GRID * GRID, 3))
-                embedding = self.encoder(xyz, torch.from_numpy(valid.reshape(1, views, GRID * GRID)))
-            with inject(self.model, self.site or "post_vit", embedding):
+            xyz = torch.from_numpy(np.asarray(xyz_ego, np.float32).reshape(1, views, GRID * GRID, 3))
+            there = torch.from_numpy(valid.reshape(1, views, GRID * GRID))
+            with bound(self.injector, xyz, there):
                 prefix = view_tokens(self.model, pixels(images[None]))
             positions = prefix_positions(1, prefix.shape[1])
             words: list[str] = []

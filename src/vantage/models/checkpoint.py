@@ -17,8 +17,8 @@ from vantage.core import atomic
 from vantage.core.errors import ContractError
 from vantage.core.frames import require_frame
 from vantage.core.hashing import digest_bytes
-from vantage.models.pocket import PocketShape, build
-from vantage.models.position3d import PositionEncoder3D, Site, fresh_encoder
+from vantage.models.injector import Injector
+from vantage.models.pocket import PocketShape, build, fresh_injector
 from vantage.models.tokens import vocabulary_digest
 
 WEIGHTS_FILE = "model.safetensors"
@@ -101,13 +101,11 @@ class AdapterConfig:
     coordinates: str = "true"
 
 
-def adapter_state(
-    model: LlavaForConditionalGeneration, encoder: PositionEncoder3D | None
-) -> dict[str, Tensor]:
+def adapter_state(model: LlavaForConditionalGeneration, injector: Injector | None) -> dict[str, Tensor]:
     """The trained tensors alone: the projector's and, if there is one, the encoder's."""
     state = {_PROJECTOR + k: v for k, v in model.model.multi_modal_projector.state_dict().items()}
-    if encoder is not None:
-        state |= {_ENCODER + k: v for k, v in encoder.state_dict().items()}
+    if injector is not None:
+        state |= {_ENCODER + k: v for k, v in injector.encoder.state_dict().items()}
     return {name: value.detach().contiguous() for name, value in state.items()}
 
 
@@ -123,10 +121,8 @@ def save_adapter(folder: Path, state: Mapping[str, Tensor], config: AdapterConfi
     atomic.write_json(folder / CONFIG_FILE, described)
 
 
-def load_adapter(
-    folder: Path, model: LlavaForConditionalGeneration, base_sha256: str
-) -> tuple[PositionEncoder3D | None, Site | None]:
-    """Put an adapter's projector into `model` and return its encoder and site (None, None without one).
+def load_adapter(folder: Path, model: LlavaForConditionalGeneration, base_sha256: str) -> Injector | None:
+    """Put an adapter's projector into `model` and return what injects its coordinates (None without a site).
 
     Raises `ContractError` when it was trained on another base, another vocabulary or in another frame.
     """
@@ -142,10 +138,11 @@ def load_adapter(
     state = load(_read_bytes(folder / WEIGHTS_FILE, hint))
     model.model.multi_modal_projector.load_state_dict(_part(state, _PROJECTOR))
     if value["site"] == "none":
-        return None, None
-    encoder = fresh_encoder(model, value["site"], seed=0)
-    encoder.load_state_dict(_part(state, _ENCODER))
-    return encoder.requires_grad_(False).eval(), value["site"]
+        return None
+    injector = fresh_injector(model, value["site"], seed=0)
+    injector.encoder.load_state_dict(_part(state, _ENCODER))
+    injector.encoder.requires_grad_(False).eval()
+    return injector
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

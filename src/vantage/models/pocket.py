@@ -6,14 +6,19 @@ A SigLIP tower (additive 2D position embedding), LLaVA's two-layer projector and
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor, nn
 from transformers import LlavaConfig, LlavaForConditionalGeneration, Qwen2Config, SiglipVisionConfig
 
+from vantage.models.families.base import Site
+from vantage.models.families.llava import LLAVA
+from vantage.models.injector import InjectionConfig, Injector
+from vantage.models.patch_geometry import BatchGeometry
 from vantage.models.tokens import IMAGE_ID, PAD_ID, VOCABULARY_SIZE
 
 VIEWS = 4
@@ -107,8 +112,25 @@ def pixels(images: UInt8[np.ndarray, "*batch 64 64 3"]) -> Float32[Tensor, "*bat
     return tensor.to(torch.float32) / 127.5 - 1.0
 
 
+def fresh_injector(model: LlavaForConditionalGeneration, site: Site, seed: int) -> Injector:
+    """A fresh encoder at `site` of a pocket model.
+
+    The family is named outright: the packaged model carries the modules it imports, not those of a table.
+    """
+    return Injector.fresh(model, InjectionConfig(site), seed, LLAVA)
+
+
+def bound(
+    injector: Injector | None, xyz: Float32[Tensor, "b v p 3"], valid: Bool[Tensor, "b v p"]
+) -> AbstractContextManager[None]:
+    """A pass with the points of all views bound to it, or a plain one without an injector."""
+    if injector is None:
+        return nullcontext()
+    return injector.bind(BatchGeometry.uniform(xyz, valid, (GRID, GRID)))
+
+
 def view_tokens(model: LlavaForConditionalGeneration, images: Float32[Tensor, "b v 3 64 64"]) -> Tensor:
-    """Tokens of all views through tower and projector, (b, v*64, width); hooks of an injector apply."""
+    """Tokens of all views through tower and projector, (b, v*64, width); bound geometry applies."""
     batch, views = images.shape[:2]
     features = model.model.get_image_features(pixel_values=images.flatten(0, 1)).pooler_output
     tokens = torch.stack(list(features))

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
 from vantage.core.seeds import priority
+from vantage.models.encoders import PositionEncoder
+from vantage.models.injector import Injector
 from vantage.models.packing import answer_logits
-from vantage.models.pocket import pixels, prefix_positions
-from vantage.models.position3d import PositionEncoder3D, Site, fresh_encoder, inject
+from vantage.models.pocket import bound, fresh_injector, pixels, prefix_positions
 from vantage.training.collate import Batch
 from vantage.training.config import ArmConfig
 from vantage.training.samples import Samples
@@ -34,10 +35,12 @@ class Arm(nn.Module):
         base.requires_grad_(False)
         base.model.multi_modal_projector.requires_grad_(True)
         self.base = base
-        self.site: Site | None = None if config.site == "none" else config.site
-        self.encoder: PositionEncoder3D | None = None
-        if self.site is not None:
-            self.encoder = fresh_encoder(base, self.site, priority(seed, "position encoder") % 2**63)
+        self.injector: Injector | None = None
+        self.encoder: PositionEncoder | None = None
+        if config.site != "none":
+            own_seed = priority(seed, "position encoder") % 2**63
+            self.injector = fresh_injector(base, config.site, own_seed)
+            self.encoder = self.injector.encoder
         self._pixels = samples.images
         self._features: Float32[Tensor, "f 64 c"] | None = None
 
@@ -47,7 +50,7 @@ class Arm(nn.Module):
 
     def prepare(self, tell: Callable[[int, int], None] = lambda _d, _t: None) -> None:
         """Run the frozen tower over all frames once, where that is allowed."""
-        if self.site == "pre_vit":
+        if self.injector is not None and self.injector.config.site == "pre_vit":
             return
         parts = []
         device = self.base.device
@@ -62,11 +65,8 @@ class Arm(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Mean cross entropy of the answers over the whole vocabulary."""
         device = self.base.device
-        embedding = None
-        if self.encoder is not None:
-            embedding = self.encoder(batch.xyz.to(device), batch.valid.to(device))
         scenes, views = batch.frames.shape
-        with inject(self.base, self.site or "post_vit", embedding):
+        with bound(self.injector, batch.xyz, batch.valid):
             if self._features is None:
                 images = pixels(self._pixels[batch.frames.flatten().numpy()]).to(device)
                 tokens = torch.stack(

@@ -43,7 +43,7 @@ def finetune(task: Task, config: FinetuneConfig) -> Facts:
         recipe=arm_config.recipe,
         coordinates=arm_config.coordinates,
     )
-    save_adapter(task.out, adapter_state(arm.base, arm.encoder), described)
+    save_adapter(task.out, adapter_state(arm.base, arm.injector), described)
     rows = [canonical_json({"step": step + 1, "loss": round(loss, 6)}) for step, loss in enumerate(losses)]
     atomic.write_text(task.out / HISTORY_FILE, "".join(row + "\n" for row in rows))
     last = losses[-50:]

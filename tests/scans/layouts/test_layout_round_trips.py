@@ -221,7 +221,7 @@ def test_through_download_extract_and_lift(
     for row, frame in enumerate(frames):
         k = list(case.ids).index(frame.frame_id)
         points = patches.xyz_aligned[row][patches.valid[row]].astype(np.float64).reshape(-1, 3)
-        T = np.linalg.inv(kept.T_world_cam[k])
+        T = np.linalg.inv(meta.T_aligned_raw @ kept.T_world_cam[k])
         uv, z = kept.depth_camera.project(points @ T[:3, :3].T + T[:3, 3])
         column, line = np.floor(uv + 0.5).astype(int).T
         assert np.abs(z - kept.depth_mm[k][line, column] / 1000).max() < 2e-3

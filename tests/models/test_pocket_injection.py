@@ -1,14 +1,18 @@
+"""The pocket model goes through the LLaVA family like any other."""
+
 from __future__ import annotations
 
 from typing import get_args
 
 import pytest
 import torch
+from torch import nn
 from transformers import LlavaForConditionalGeneration
 
 from vantage.core.errors import VantageError
-from vantage.models.pocket import view_tokens
-from vantage.models.position3d import PositionEncoder3D, Site, fresh_encoder, inject
+from vantage.models.families import Site
+from vantage.models.injector import Injector
+from vantage.models.pocket import bound, fresh_injector, view_tokens
 
 SITES: tuple[Site, ...] = get_args(Site)
 
@@ -21,12 +25,14 @@ def views(n: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return images, xyz, valid
 
 
-def woken(encoder: PositionEncoder3D) -> PositionEncoder3D:
+def woken(injector: Injector) -> Injector:
     """With a last layer and a null vector that are no longer zero."""
+    last = list(injector.encoder.modules())[-1]
+    assert isinstance(last, nn.Linear)
     with torch.no_grad():
-        torch.nn.init.normal_(encoder.mlp[-1].weight, generator=torch.Generator().manual_seed(2))
-        encoder.null.fill_(0.5)
-    return encoder
+        nn.init.normal_(last.weight, generator=torch.Generator().manual_seed(2))
+        injector.encoder.null.fill_(0.5)
+    return injector
 
 
 @pytest.mark.parametrize("site", SITES)
@@ -34,13 +40,12 @@ def test_a_fresh_encoder_leaves_the_model_bit_for_bit_as_it_was(
     model: LlavaForConditionalGeneration, site: Site
 ) -> None:
     images, xyz, valid = views()
-    encoder = fresh_encoder(model, site, seed=1)
+    injector = fresh_injector(model, site, seed=1)
     with torch.no_grad():
         plain = view_tokens(model, images)
-        with inject(model, site, encoder(xyz, valid)):
-            injected = view_tokens(model, images)
-        assert torch.equal(plain, injected)
-        with inject(model, site, woken(encoder)(xyz, valid)):
+        with bound(injector, xyz, valid):
+            assert torch.equal(plain, view_tokens(model, images))
+        with bound(woken(injector), xyz, valid):
             assert not torch.allclose(plain, view_tokens(model, images), atol=1e-3)
         # Nothing stays behind.
         assert torch.equal(plain, view_tokens(model, images))
@@ -49,11 +54,11 @@ def test_a_fresh_encoder_leaves_the_model_bit_for_bit_as_it_was(
 @pytest.mark.parametrize("site", SITES)
 def test_the_sum_is_taken_at_the_named_site(model: LlavaForConditionalGeneration, site: Site) -> None:
     images, xyz, valid = views()
-    encoder = woken(fresh_encoder(model, site, seed=1))
-    embedding = encoder(xyz, valid)
+    injector = woken(fresh_injector(model, site, seed=1))
+    embedding = injector.encoder(xyz, valid)
     tower, projector = model.model.vision_tower, model.model.multi_modal_projector
     with torch.no_grad():
-        with inject(model, site, embedding):
+        with bound(injector, xyz, valid):
             found = view_tokens(model, images)[0]
         flat = images[0]
         if site == "pre_vit":
@@ -69,38 +74,33 @@ def test_the_sum_is_taken_at_the_named_site(model: LlavaForConditionalGeneration
     assert torch.allclose(found, expected.reshape(found.shape), atol=1e-5)
 
 
-def test_an_invalid_patch_gets_the_null_vector_and_its_coordinates_never_matter() -> None:
-    encoder = woken(PositionEncoder3D(8))
-    xyz = torch.tensor([[1.0, 2.0, 3.0], [float("nan"), float("inf"), 0.0], [9.0, 9.0, 9.0]])
-    out = encoder(xyz, torch.tensor([True, False, False]))
-    assert torch.equal(out[1], encoder.null)
-    assert torch.equal(out[2], encoder.null)
-    out.sum().backward()
-    assert all(bool(torch.isfinite(p.grad).all()) for p in encoder.parameters() if p.grad is not None)
-
-
-def test_the_embedding_is_float32_under_autocast() -> None:
-    encoder = woken(PositionEncoder3D(8))
-    xyz, valid = torch.rand(5, 3) * 6, torch.ones(5, dtype=torch.bool)
-    plain = encoder(xyz, valid)
-    with torch.autocast("cpu", torch.bfloat16):
-        cast = encoder(xyz, valid)
-    assert cast.dtype == torch.float32
-    assert torch.equal(plain, cast)
+def test_features_of_the_frozen_tower_can_be_kept(model: LlavaForConditionalGeneration) -> None:
+    images, xyz, valid = views()
+    injector = woken(fresh_injector(model, "post_vit", seed=1))
+    with torch.no_grad():
+        with bound(injector, xyz, valid):
+            whole = view_tokens(model, images)
+        features = model.model.vision_tower(images[0], output_hidden_states=True).hidden_states[-1]
+        with bound(injector, xyz, valid):
+            kept = model.model.multi_modal_projector(features)
+    assert torch.equal(whole[0], kept.flatten(0, 1))
 
 
 def test_coordinates_of_too_few_views_are_refused_instead_of_broadcast(
     model: LlavaForConditionalGeneration,
 ) -> None:
     images, xyz, valid = views(2)
-    embedding = fresh_encoder(model, "post_vit", 0)(xyz[:, :1], valid[:, :1])
-    with pytest.raises(VantageError, match="do not fit the views"), inject(model, "post_vit", embedding):
+    injector = fresh_injector(model, "post_vit", 0)
+    with (
+        pytest.raises(VantageError, match="do not fit the views"),
+        bound(injector, xyz[:, :1], valid[:, :1]),
+    ):
         view_tokens(model, images)
     view_tokens(model, images)
 
 
 def test_an_unused_embedding_is_an_error(model: LlavaForConditionalGeneration) -> None:
     _, xyz, valid = views()
-    embedding = fresh_encoder(model, "post_vit", 0)(xyz, valid)
-    with pytest.raises(VantageError, match="exactly once"), inject(model, "post_vit", embedding):
+    injector = fresh_injector(model, "post_vit", 0)
+    with pytest.raises(VantageError, match="exactly once"), bound(injector, xyz, valid):
         pass

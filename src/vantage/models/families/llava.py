@@ -1,0 +1,44 @@
+"""LLaVA: a SigLIP or CLIP tower, a two-layer projector, one picture per image. The pocket model is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vantage.models.families.base import Family, Point, Site, class_tokens
+from vantage.models.patch_geometry import Grid
+
+
+class Llava(Family):
+    """`LlavaForConditionalGeneration`; a CLIP tower has a class token, which the model usually drops."""
+
+    name = "llava"
+
+    def point(self, model: Any, site: Site) -> Point:
+        """As for every raster tower, past the class token wherever there is one."""
+        plain = super().point(model, site)
+        kept = class_tokens(model) if site == "pre_vit" else self._kept(model)
+        return Point(plain.module, plain.before, kept)
+
+    def width(self, model: Any, site: Site) -> int:
+        """The projector sees the features of several layers side by side if the model says so."""
+        layers = model.config.vision_feature_layer
+        several = site == "post_vit" and not isinstance(layers, int)
+        return super().width(model, site) * (len(layers) if several else 1)
+
+    def image_tokens(
+        self, model: Any, images: Sequence[Sequence[Grid]], inputs: Mapping[str, Any]
+    ) -> list[int]:
+        """A token for each patch, and for a class token that is kept."""
+        kept = self._kept(model)
+        return [
+            tokens + kept * len(image)
+            for tokens, image in zip(super().image_tokens(model, images, inputs), images, strict=True)
+        ]
+
+    def _kept(self, model: Any) -> int:
+        """Class tokens that reach the projector."""
+        return 0 if model.config.vision_feature_select_strategy == "default" else class_tokens(model)
+
+
+LLAVA = Llava()

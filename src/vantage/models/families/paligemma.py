@@ -1,0 +1,28 @@
+"""PaliGemma: a SigLIP tower, a linear projector, one picture per image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from vantage.models.families.base import Family
+
+
+class PaliGemma(Family):
+    """`PaliGemmaForConditionalGeneration`."""
+
+    name = "paligemma"
+    special_tokens = False
+
+    def prompt(self, text: str, tokenizer: Any) -> str:
+        """The images, then a beginning of text, then the text and a line end."""
+        end = text.rfind(self.placeholder) + len(self.placeholder)
+        return f"{text[:end]}{tokenizer.bos_token}{text[end:]}\n"
+
+    def extra_inputs(self, ids: Tensor, image_id: int) -> dict[str, Tensor]:
+        """The whole prompt sees itself in both directions."""
+        return {"token_type_ids": ids.new_zeros(ids.shape)}
+
+
+PALIGEMMA = PaliGemma()

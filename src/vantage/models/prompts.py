@@ -1,0 +1,171 @@
+"""Prompts and images to a model's inputs, without transformers' composite processors.
+
+Those that know videos cannot be built without torchvision; tokenizer and image processor can. An image's
+placeholder is written once in a prompt and becomes as many tokens as the model makes of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from vantage.core.errors import ContractError, ParameterError, ResourceError
+from vantage.models.families import Family, family_of
+from vantage.models.loading.weights import read_json
+from vantage.models.patch_geometry import Grid
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a model is called with, and the pictures that it will see.
+
+    `samples` holds, for each sample and image, the grids of its pictures: the geometry has to have the same.
+    """
+
+    inputs: dict[str, Tensor]
+    samples: list[list[list[Grid]]]
+
+
+class Preparer:
+    """Prompts and images to inputs of one model.
+
+    Args:
+        model: of a family in `vantage.models.families.FAMILIES`.
+        tokenizer: the model's.
+        image_processor: the model's, of the kind that works on Pillow images (`...Pil`).
+
+    Raises:
+        ContractError: the tokenizer's placeholder is not the model's.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.image_processor = image_processor
+        self.family: Family = family_of(model)
+        found = tokenizer.convert_tokens_to_ids(self.family.placeholder)
+        if found != model.config.image_token_id:
+            raise ContractError(
+                "the tokenizer is not this model's", where=f"placeholder {self.family.placeholder}",
+                expected=f"token {model.config.image_token_id}", found=f"token {found}",
+                hint="take the tokenizer from the model's own folder",
+            )  # fmt: skip
+
+    @classmethod
+    def load(cls, model: Any, folder: Path) -> Preparer:
+        """With tokenizer and image processor from a model's folder (NVILA keeps them in two of its parts).
+
+        Raises as `image_processor` does.
+        """
+        from transformers import AutoTokenizer
+
+        words = folder / "llm" if (folder / "llm").is_dir() else folder
+        pixels = folder / "vision_tower" if (folder / "vision_tower").is_dir() else folder
+        tokenizer = AutoTokenizer.from_pretrained(words, trust_remote_code=False, local_files_only=True)
+        return cls(model, tokenizer, image_processor(pixels))
+
+    def __call__(self, texts: Sequence[str], images: Sequence[Sequence[Any]]) -> Prepared:
+        """Inputs of a batch, padded at the left.
+
+        Args:
+            texts: a prompt for each sample, with a placeholder for each of its images.
+            images: Pillow images of each sample.
+
+        Raises:
+            ParameterError: no image at all, as many placeholders as images in no sample, or a prompt that is
+                longer than the model's context; the sample is named.
+        """
+        _require_matching(texts, images, self.family.placeholder)
+        processed = self.family.process(self.image_processor, images)
+        tiles = self.family.tiles(self.model, processed)
+        layouts = _layouts(processed, len(tiles))
+        counts = self.family.image_tokens(self.model, tiles, processed)
+        written = iter(self.family.image_text(*image) for image in zip(tiles, counts, layouts, strict=True))
+        prompts = [
+            _expanded(self.family.prompt(text, self.tokenizer), self.family.placeholder, written)
+            for text in texts
+        ]
+        encoded = self.tokenizer(
+            prompts, padding=True, padding_side="left", return_tensors="pt",
+            add_special_tokens=self.family.special_tokens, return_token_type_ids=False,
+        )  # fmt: skip
+        ids, image_id = encoded["input_ids"], int(self.model.config.image_token_id)
+        tokens = {name: encoded[name] for name in ("input_ids", "attention_mask")}
+        self._require_context(encoded["attention_mask"])
+        inputs = {**tokens, **self.family.extra_inputs(ids, image_id), **processed}
+        left = iter(tiles)
+        return Prepared(inputs, [[next(left) for _ in own] for own in images])
+
+    def _require_context(self, mask: Tensor) -> None:
+        most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        for number, length in enumerate(mask.sum(1).tolist()):
+            if most is not None and length > most:
+                raise ParameterError(
+                    "a prompt is longer than the model's context", where=f"sample {number} of the batch",
+                    expected=f"at most {most} tokens", found=f"{length} tokens",
+                    hint="show fewer views, or smaller ones",
+                )  # fmt: skip
+
+
+def image_processor(folder: Path) -> Any:
+    """A folder's image processor, of the kind that works on Pillow images.
+
+    By its class: transformers' own look-up wants torchvision in some releases.
+
+    Raises:
+        ParameterError: the installed transformers has no such class.
+        ContractError: the folder describes none.
+        ResourceError: the class wants torchvision, as Idefics3's and SmolVLM's did in transformers 5.17.
+    """
+    import transformers
+
+    path = folder / "preprocessor_config.json"
+    value = read_json(path if path.is_file() else folder / "processor_config.json")
+    value = value.get("image_processor", value)
+    name = str(value.get("image_processor_type")).removesuffix("Fast").removesuffix("Pil") + "Pil"
+    kind = getattr(transformers, name, None)
+    if kind is None:
+        raise ParameterError(
+            "no such image processor for Pillow images", where=folder, expected="image_processor_type",
+            found=value.get("image_processor_type"),
+        )  # fmt: skip
+    try:
+        return kind.from_pretrained(folder, local_files_only=True)
+    except ImportError as error:
+        raise ResourceError(
+            "the image processor cannot be used", where=name, found=str(error).strip().splitlines()[0],
+            hint="install a later transformers",
+        ) from error  # fmt: skip
+
+
+def _require_matching(texts: Sequence[str], images: Sequence[Sequence[Any]], placeholder: str) -> None:
+    if len(texts) != len(images) or not any(images):
+        raise ParameterError(
+            "a batch needs images for its prompts", expected=f"images for {len(texts)} prompts",
+            found=f"{len(images)} samples, {sum(map(len, images))} images",
+        )  # fmt: skip
+    for number, (text, own) in enumerate(zip(texts, images, strict=True)):
+        if text.count(placeholder) != len(own):
+            raise ParameterError(
+                "placeholders and images differ", where=f"sample {number} of the batch",
+                expected=f"{len(own)} x {placeholder}", found=text.count(placeholder),
+            )  # fmt: skip
+
+
+def _layouts(processed: dict[str, Any], images: int) -> list[Grid]:
+    """Rows and columns of each image's tiles, where the image processor tells them; takes them out."""
+    rows, columns = processed.pop("rows", None), processed.pop("cols", None)
+    if rows is None or columns is None:
+        return [(0, 0)] * images
+    flat = [[int(v) for own in values for v in own] for values in (rows, columns)]
+    return list(zip(*flat, strict=True))
+
+
+def _expanded(text: str, placeholder: str, written: Iterator[str]) -> str:
+    """Each placeholder replaced by the next image's text."""
+    first, *rest = text.split(placeholder)
+    return first + "".join(next(written) + part for part in rest)

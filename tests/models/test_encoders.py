@@ -1,0 +1,198 @@
+"""3D position encoders and the normalisation of coordinates, against formulas written out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, get_args
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vantage.core.errors import ParameterError
+from vantage.models.encoders import EncoderConfig, PositionEncoder, fresh_encoder
+from vantage.models.encoders.config import Kind, Normalisation
+from vantage.models.encoders.normalise import normalised, rounded
+from vantage.models.encoders.sinusoid import SinusoidEncoder
+from vantage.models.patch_geometry import BatchGeometry, PatchGrid
+
+KINDS = get_args(Kind)
+WIDTH = 32
+
+
+def config(kind: str, **more: Any) -> EncoderConfig:
+    if kind == "voxel_index":
+        more["normalisation"] = "voxel"
+    return EncoderConfig(kind, **more)  # type: ignore[arg-type]
+
+
+def woken(encoder: PositionEncoder) -> PositionEncoder:
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator))
+    return encoder
+
+
+def voxels(n: int = 6) -> torch.Tensor:
+    """Coordinates that every encoder takes, voxel indices included."""
+    return torch.randint(0, 100, (n, 3), generator=torch.Generator().manual_seed(1)).float()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fresh_encoder_gives_zero_and_learns_from_there(kind: str) -> None:
+    encoder = fresh_encoder(config(kind), WIDTH, seed=0)
+    valid = torch.tensor([True, True, False, True, True, True])
+    out = encoder(voxels(), valid)
+    assert torch.equal(out, torch.zeros(6, WIDTH))
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=0.05)
+    target = torch.randn(6, WIDTH, generator=torch.Generator().manual_seed(3))
+    losses = []
+    for _ in range(40):
+        loss = (encoder(voxels(), valid) - target).pow(2).mean()
+        losses.append(float(loss.detach()))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert losses[-1] < losses[0] * 0.99
+    assert encoder.null.detach().abs().max() > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_invalid_patch_gets_the_null_vector_and_its_coordinates_never_matter(kind: str) -> None:
+    encoder = woken(fresh_encoder(config(kind), WIDTH, seed=0))
+    xyz = torch.tensor([[1.0, 2.0, 3.0], [float("nan"), float("inf"), 0.0], [9.0, 9.0, 9e9]])
+    out = encoder(xyz, torch.tensor([True, False, False]))
+    assert torch.equal(out[1], encoder.null)
+    assert torch.equal(out[2], encoder.null)
+    out.sum().backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in encoder.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_precision_is_float32_under_autocast_and_in_a_model_that_is_cast(kind: str) -> None:
+    encoder = woken(fresh_encoder(config(kind), WIDTH, seed=0))
+    valid = torch.ones(6, dtype=torch.bool)
+    plain = encoder(voxels(), valid)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(encoder(voxels(), valid), plain)
+    around = torch.nn.ModuleDict({"encoder": encoder}).to(torch.bfloat16)
+    assert torch.equal(around["encoder"](voxels(), valid), plain)
+    assert plain.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_encoder_and_torchs_own_generator_is_left_alone(kind: str) -> None:
+    before = torch.get_rng_state()
+    one, two = (fresh_encoder(config(kind), WIDTH, seed=4).state_dict() for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_concatenated_sinusoids_are_the_published_ones() -> None:
+    width, encoder = 32, SinusoidEncoder(32, "concatenated", unit=1.0, scale=1.0)
+    xyz = torch.tensor([[3.0, 100.0, 41.0]])
+    per_axis = 2 * (width // 6)
+    expected = []
+    for value in xyz[0].tolist():
+        for k in range(per_axis):
+            angle = value / 10000 ** (2 * (k // 2) / per_axis)
+            expected.append(math.cos(angle) if k % 2 else math.sin(angle))
+    expected += [0.0] * (width - len(expected))
+    out = encoder(xyz, torch.ones(1, dtype=torch.bool))[0]
+    assert torch.allclose(out, torch.tensor(expected), atol=1e-5)
+    assert not list(encoder.parameters())
+
+
+def test_summed_sinusoids_are_the_published_ones_and_cannot_tell_the_axes_apart() -> None:
+    width, encoder = 16, SinusoidEncoder(16, "summed", unit=1.0, scale=1.0)
+    xyz = torch.tensor([[1.0, 2.0, 3.0], [3.0, 1.0, 2.0]])
+    out = encoder(xyz, torch.ones(2, dtype=torch.bool))
+    expected = [
+        sum((math.cos if k % 2 else math.sin)(v / 10000 ** (2 * (k // 2) / width)) for v in (1.0, 2.0, 3.0))
+        for k in range(width)
+    ]
+    assert torch.allclose(out[0], torch.tensor(expected), atol=1e-5)
+    assert torch.allclose(out[0], out[1], atol=1e-5)
+    other = SinusoidEncoder(16, "concatenated", unit=1.0, scale=1.0)(xyz, torch.ones(2, dtype=torch.bool))
+    assert not torch.allclose(other[0], other[1], atol=0.1)
+
+
+def test_a_fixed_scale_has_no_parameters_and_gives_zero_where_there_is_no_point() -> None:
+    encoder = EncoderConfig("sinusoid", scale=0.25).build(WIDTH)
+    out = encoder(torch.rand(4, 3), torch.tensor([True, False, True, True]))
+    assert not list(encoder.parameters())
+    assert torch.equal(out[1], torch.zeros(WIDTH))
+    assert 0 < float(out.detach().abs().max()) <= 0.25
+
+
+def test_voxels_beyond_256_stay_apart_where_bfloat16_would_join_them() -> None:
+    encoder = woken(fresh_encoder(config("voxel_index"), WIDTH, seed=0)).bfloat16()
+    index = torch.arange(301.0)
+    xyz = torch.stack([index, torch.zeros(301), torch.zeros(301)], dim=-1)
+    out = encoder(xyz, torch.ones(301, dtype=torch.bool))
+    assert len(torch.unique(out, dim=0)) == 301
+    assert len(torch.unique(index.bfloat16())) < 301
+
+
+def test_a_table_without_voxels_is_refused() -> None:
+    with pytest.raises(ParameterError, match="needs voxel indices"):
+        EncoderConfig("voxel_index")
+
+
+def two_samples(first: torch.Tensor, second: torch.Tensor, valid: torch.Tensor) -> BatchGeometry:
+    """A sample of two images and one of one, grids of 1 x 4 patches."""
+    everywhere = torch.ones(1, 4, dtype=torch.bool)
+    images = [[PatchGrid(first[None], valid[None])], [PatchGrid(first[None], everywhere)]]
+    return BatchGeometry.of([images, [[PatchGrid(second[None], everywhere)]]])
+
+
+finite = st.floats(-20, 20, width=32)
+
+
+@given(st.lists(st.tuples(finite, finite, finite), min_size=8, max_size=8))
+def test_normalisation_is_that_of_the_sample_and_follows_its_valid_patches(
+    points: list[tuple[float, float, float]],
+) -> None:
+    first, second = torch.tensor(points[:4]), torch.tensor(points[4:])
+    valid = torch.tensor([True, False, True, True])
+    poisoned = first.clone()
+    poisoned[1] = float("nan")
+    geometry = two_samples(first, second, valid)
+    geometry = geometry.with_xyz(torch.cat([poisoned, first, second]))
+    for sample, cloud in ((slice(0, 8), first), (slice(8, 12), second)):
+        low, high = cloud.min(0).values, cloud.max(0).values
+        centred = normalised(geometry, EncoderConfig("mlp", "scene_centred")).xyz[sample]
+        assert torch.allclose(centred[-4:], cloud - (low + high) / 2, atol=1e-4)
+        unit = normalised(geometry, EncoderConfig("mlp", "box_unit")).xyz[sample][-4:]
+        assert float(unit.abs().max()) <= 1 + 1e-5
+        half = float((high - low).max()) / 2
+        assert torch.allclose(unit * (half if half > 0 else 1.0), centred[-4:], atol=1e-4)
+    assert normalised(geometry, EncoderConfig("mlp")) is geometry
+
+
+def test_voxels_are_whole_numbers_from_the_corner_cut_to_the_grid() -> None:
+    xyz = torch.tensor([[-15.0, -15.0, -5.0], [0.04, 0.06, 0.0], [15.0, 15.0, 5.0], [99.0, -99.0, 99.0]])
+    settings = EncoderConfig("voxel_index", "voxel")
+    geometry = BatchGeometry.of([[[PatchGrid(xyz[None], torch.ones(1, 4, dtype=torch.bool))]]])
+    index = rounded(normalised(geometry, settings).xyz, settings)
+    expected = [[0, 0, 0], [150, 151, 50], [300, 300, 100], [300, 0, 100]]
+    assert index.tolist() == expected
+    assert settings.cells() == (301, 301, 101)
+
+
+def test_a_sample_without_any_point_stays_finite() -> None:
+    geometry = BatchGeometry.of([[[PatchGrid.absent(2, 2)]]])
+    for name in get_args(Normalisation):
+        settings = EncoderConfig("mlp", name)
+        assert bool(torch.isfinite(rounded(normalised(geometry, settings).xyz, settings)).all())
+
+
+def test_geometry_that_does_not_add_up_is_refused() -> None:
+    with pytest.raises(ParameterError, match="do not fill"):
+        BatchGeometry(torch.zeros(3, 3), torch.ones(3, dtype=torch.bool), ((2, 2),), (1,), (1,))
+    with pytest.raises(ParameterError, match="do not add up"):
+        BatchGeometry(torch.zeros(4, 3), torch.ones(4, dtype=torch.bool), ((2, 2),), (1,), (2,))
+    with pytest.raises(ParameterError, match="no picture"):
+        BatchGeometry.of([[]])

@@ -1,0 +1,202 @@
+"""A geometry placed on one patch reaches exactly that patch's token, in every family and at every site.
+
+The oracle is the model itself: change the pixels of one patch, with a tower whose blocks add nothing, and see
+which rows at the site and which of the decoder's inputs move. Change the coordinates of that patch instead,
+and the same ones must.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable
+from typing import Any, get_args
+
+import pytest
+import torch
+from jaxtyping import Float32
+from tiny_vlms import CASES, Case, Inputs, still
+from torch import Tensor
+from transformers.vision_utils import get_vision_window_index
+
+from vantage.core.errors import ContractError
+from vantage.models.encoders import EncoderConfig, PositionEncoder
+from vantage.models.families import Site, family_of
+from vantage.models.families.order import window_order
+from vantage.models.injector import InjectionConfig, Injector
+from vantage.models.patch_geometry import BatchGeometry
+
+SITES: tuple[Site, ...] = get_args(Site)
+PATCHES = 14
+
+
+class Bare(PositionEncoder):
+    """x, y, z over and over: what is summed is what was given."""
+
+    def embed(self, xyz: Float32[Tensor, "*n 3"]) -> Float32[Tensor, "*n c"]:
+        return xyz.repeat_interleave(-(-self.width // 3), dim=-1)[..., : self.width]
+
+
+def bare(model: Any, site: Site) -> Injector:
+    width = family_of(model).width(model, site)
+    return Injector(model, InjectionConfig(site, encoder=EncoderConfig("mlp")), Bare(width))
+
+
+class _Enough(Exception):  # noqa: N818
+    """Ends a forward once the decoder is reached."""
+
+
+class Watch:
+    """What stands at a site, in rows of the embedding's width, and what the decoder is given."""
+
+    def __init__(self, injector: Injector) -> None:
+        self.injector = injector
+        self.site = self.decoder = torch.empty(0)
+
+    @torch.no_grad()
+    def run(self, case: Case, pixels: Inputs, geometry: BatchGeometry) -> tuple[Tensor, Tensor]:
+        """Rows (n, width) at the site and (b, t, d) decoder inputs with `geometry` bound."""
+        point, model = self.injector.point, case.model
+        with self.injector.bind(geometry):
+            # Set after the injector's own, so that they see the sum.
+            handles = [
+                model.get_decoder().register_forward_pre_hook(self._on_decoder, with_kwargs=True),
+                point.module.register_forward_pre_hook(lambda _m, args: self._on_site(args[0]))
+                if point.before
+                else point.module.register_forward_hook(lambda _m, _a, out: self._on_site(out)),
+            ]
+            with contextlib.suppress(_Enough):
+                model(**case.text, **pixels)
+            for handle in handles:
+                handle.remove()
+        return self.site, self.decoder
+
+    def _on_site(self, tokens: Tensor) -> None:
+        lead = self.injector.point.lead
+        patches = tokens[:, lead:] if lead else tokens
+        self.site = patches.reshape(-1, self.injector.encoder.width).clone()
+
+    def _on_decoder(self, _module: Any, _args: Any, kwargs: dict[str, Any]) -> None:
+        self.decoder = kwargs["inputs_embeds"].clone()
+        raise _Enough
+
+
+def moved(before: Tensor, after: Tensor) -> set[tuple[int, ...]]:
+    """Rows that differ by more than rounding."""
+    changed = (before - after).abs().amax(-1) > 1e-5
+    return {tuple(row) for row in changed.nonzero().tolist()}
+
+
+def chosen(case: Case, seed: int) -> list[tuple[int, int, int]]:
+    """Corners of the first and last picture, and patches at random."""
+    places = [(n, r, c) for n, grid in enumerate(case.grids) for r in range(grid[0]) for c in range(grid[1])]
+    (rows, columns), last = case.grids[0], len(case.grids) - 1
+    corners = [(0, 0, columns - 1), (0, rows - 1, 0), (last, case.grids[-1][0] - 1, case.grids[-1][1] - 1)]
+    return corners + random.Random(seed).sample(places, PATCHES - len(corners))
+
+
+def alone(place: tuple[int, int, int]) -> Callable[[int, int, int], tuple[float, float, float]]:
+    """Coordinates that are zero but at one place."""
+    return lambda *at: (5.0, -3.0, 4.0) if at == place else (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("name", list(CASES))
+def test_a_point_on_one_patch_reaches_exactly_that_patchs_token(name: str, site: Site) -> None:
+    case = CASES[name]()
+    still(case.model)
+    watch = Watch(bare(case.model, site))
+    nowhere = case.geometry(lambda *_: (0.0, 0.0, 0.0))
+    site_before, decoder_before = watch.run(case, case.pixels, nowhere)
+    for place in chosen(case, seed=len(name)):
+        by_pixels = watch.run(case, case.touch(case.pixels, *place), nowhere)
+        by_point = watch.run(case, case.pixels, case.geometry(alone(place)))
+        rows = moved(site_before, by_point[0])
+        assert len(rows) == 1, f"{place} moves {rows}"
+        if site != "post_projector":
+            assert rows == moved(site_before, by_pixels[0]), place
+        tokens = moved(decoder_before, by_point[1])
+        assert tokens == moved(decoder_before, by_pixels[1]), place
+        assert tokens or "onevision" in name, "only there patches of padding are cut off"
+
+
+# Where tiles are shrunk the model averages tokens once more, after the site.
+@pytest.mark.parametrize("name", [n for n in CASES if n not in ("llava_clip", "llava_onevision_shrunk")])
+def test_a_tokens_point_is_the_mean_of_the_valid_patches_it_is_made_of(name: str) -> None:
+    case = CASES[name]()
+    still(case.model)
+    injector = bare(case.model, "post_projector")
+    watch = Watch(injector)
+    geometry = case.random_geometry()
+    nowhere = case.geometry(lambda *_: (0.0, 0.0, 0.0))
+    _, plain = watch.run(case, case.pixels, nowhere)
+    found = watch.run(case, case.pixels, geometry)[1] - plain
+    # Which token every patch goes to, by touching its pixels.
+    members: dict[tuple[int, ...], list[int]] = {}
+    places = [(n, r, c) for n, grid in enumerate(case.grids) for r in range(grid[0]) for c in range(grid[1])]
+    for number, place in enumerate(places):
+        for token in moved(plain, watch.run(case, case.touch(case.pixels, *place), nowhere)[1]):
+            members.setdefault(token, []).append(number)
+    expected = torch.zeros_like(found)
+    for token, patches in members.items():
+        valid = [geometry.xyz[p] for p in patches if geometry.valid[p]]
+        if valid:
+            expected[token] = injector.encoder.embed(torch.stack(valid).mean(0))
+    scale = found.abs().max() / expected.abs().max() if name == "paligemma" else 1.0
+    assert torch.allclose(found, expected * scale, atol=1e-4)
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("name", ["llava", "paligemma"])
+def test_towers_that_interpolate_take_pictures_that_are_not_square(name: str, site: Site) -> None:
+    model = still(CASES[name]().model)
+    injector, pixels = bare(model, site), torch.randn(2, 3, 8, 20)
+    plain = BatchGeometry.uniform(torch.zeros(1, 2, 10, 3), torch.ones(1, 2, 10, dtype=torch.bool), (2, 5))
+
+    @torch.no_grad()
+    def tokens(values: Tensor, geometry: BatchGeometry) -> Tensor:
+        with injector.bind(geometry):
+            out = model.get_image_features(pixel_values=values, interpolate_pos_encoding=True).pooler_output
+        return torch.stack(list(out)) if isinstance(out, list) else out
+
+    before = tokens(pixels, plain)
+    for picture, row, column in ((0, 0, 4), (1, 1, 2), (1, 0, 0)):
+        touched = pixels.clone()
+        touched[picture, :, row * 4 : row * 4 + 4, column * 4 : column * 4 + 4] += 1.0
+        xyz = torch.zeros(2, 2, 5, 3)
+        xyz[picture, row, column] = torch.tensor([5.0, -3.0, 4.0])
+        point = tokens(pixels, plain.with_xyz(xyz.reshape(-1, 3)))
+        assert moved(before, point) == moved(before, tokens(touched, plain)) == {(picture, row * 5 + column)}
+    turned = BatchGeometry(plain.xyz, plain.valid, ((5, 2),) * 2, plain.images, plain.samples)
+    with pytest.raises(ContractError, match="do not fit the views"):
+        tokens(pixels, turned)
+
+
+@pytest.mark.parametrize("grid", [(2, 2), (5, 3), (4, 7), (9, 8)])
+def test_windows_are_those_of_the_model(grid: tuple[int, int]) -> None:
+    theirs, _ = get_vision_window_index(torch.tensor([[1, grid[0] * 2, grid[1] * 2]]), 2, 112, 14)
+    assert torch.equal(window_order(*grid, 4), theirs)
+
+
+def test_a_point_before_block_0_reaches_every_deepstack_layer() -> None:
+    case = CASES["qwen3_vl"]()
+    still(case.model)
+    injector, place = bare(case.model, "pre_vit"), (1, 3, 2)
+    seen: list[Tensor] = []
+
+    def keep(_module: Any, _args: Any, kwargs: dict[str, Any]) -> None:
+        seen.append(torch.stack([*kwargs["deepstack_visual_embeds"]]).clone())
+
+    handle = case.model.get_decoder().register_forward_pre_hook(keep, with_kwargs=True)
+    with torch.no_grad():
+        for fill in (alone((99, 0, 0)), alone(place)):
+            with injector.bind(case.geometry(fill)):
+                case.model(**case.inputs)
+        case.model(**case.text, **case.touch(case.pixels, *place))
+        case.model(**case.inputs)
+    handle.remove()
+    before, by_point, by_pixels, plain = seen
+    assert torch.equal(before, plain)
+    assert len(before) == 2
+    assert {layer for layer, _ in moved(before, by_point)} == {0, 1}
+    assert moved(before, by_point) == moved(before, by_pixels)
