@@ -213,7 +213,7 @@ def test_the_fused_surface_can_be_kept_and_lifted_from(
     scan: GeneratedScan, capture: Path, make_task: MakeTask
 ) -> None:
     from vantage.lift.config import LiftConfig
-from vantage.lift.depth_config import DepthConfig
+    from vantage.lift.depth_config import DepthConfig
     from vantage.lift.stage import lift
     from vantage.records.patches import read_patches
 
