@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_workspace import TEXTS, Made
 
 from vantage.core.errors import ContractError, ParameterError
-from vantage.evaluation.answers import answer_all, as_it_is, blind, partner, turned, with_points_of
+from vantage.evaluation.answers import answer_all, as_it_is, blind, moved, partner, turned, with_points_of
 from vantage.evaluation.situations import Situation, heldout_questions, situations
 from vantage.models.answering import PocketVLM, model_image
 from vantage.records.frames import kept_frames
@@ -73,6 +75,32 @@ def test_random_yaw_keeps_distance_and_height_and_turns_all_points_alike(made: M
     assert not np.allclose(turned(situation, seed=5)[1], xyz)
 
 
+def test_random_pose_gives_the_points_in_the_frame_of_the_scans_other_frame(made: Made) -> None:
+    situation = of(made, made.scans[1])
+    assert len(situation.T_aligned_others) == 1, "two frames were kept, and one is the ego"
+    extract = made.inputs["extract"] / made.scans[1]
+    camera = read_scan(extract).T_aligned_raw @ kept_frames(extract)[1].T_raw_cam
+    forward = camera[:2, 2] / np.linalg.norm(camera[:2, 2])
+    images, xyz, valid = moved(situation, seed=3)
+    np.testing.assert_array_equal(images, situation.images)
+    patches = read_patches(made.inputs["lift"] / made.scans[1])
+    away = patches.xyz_aligned[valid].astype(np.float64) - [*camera[:2, 3], 0.0]
+    ahead, left = away[:, :2] @ forward, away[:, :2] @ [-forward[1], forward[0]]
+    np.testing.assert_allclose(xyz[valid], np.stack([ahead, left, away[:, 2]], axis=1), atol=1e-5)
+
+
+def test_random_pose_never_takes_the_egos_own_frame_and_depends_on_the_seed_only(made: Made) -> None:
+    situation = of(made, made.scans[0])
+    T = np.stack([situation.T_aligned_others[0]] * 9)
+    T[:, 0, 3] += np.arange(9)
+    many = replace(situation, T_aligned_others=T)
+    places = {float(moved(many, seed)[1][0, 0, 0, 0]) for seed in range(60)}
+    assert len(places) == 9, "every other frame is drawn some time"
+    np.testing.assert_array_equal(moved(many, 5)[1], moved(many, 5)[1])
+    alone = replace(situation, T_aligned_others=T[:0])
+    np.testing.assert_array_equal(moved(alone, 5)[1], situation.points())
+
+
 def test_other_sample_lends_the_points_of_another_room(made: Made) -> None:
     rooms = [scan[:8] for scan in made.scans]
     for i in range(len(rooms)):
@@ -86,7 +114,7 @@ def test_other_sample_lends_the_points_of_another_room(made: Made) -> None:
     np.testing.assert_array_equal(xyz, other.points())
 
 
-@pytest.mark.parametrize("control", ["", "blind", "other_sample", "random_yaw"])
+@pytest.mark.parametrize("control", ["", "blind", "other_sample", "random_yaw", "random_pose"])
 def test_every_question_is_answered_once_and_controls_differ(made: Made, control: str) -> None:
     model, steps = Recorder(), []
     predictions = answer_all(model, made.inputs, control, 0, lambda done, total: steps.append((done, total)))

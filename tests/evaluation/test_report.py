@@ -11,7 +11,7 @@ import numpy as np
 from vantage.core.hashing import canonical_json
 from vantage.evaluation.poses import by_pose
 from vantage.evaluation.report import Evaluation, markdown, metrics, report_record
-from vantage.evaluation.table import Group, Predictions, score_groups
+from vantage.evaluation.table import Group, Predictions, headline_tests, score_groups
 from vantage.records.predictions import Prediction
 from vantage.records.questions import Question
 
@@ -20,10 +20,10 @@ Make = Callable[..., list[Prediction]]
 
 def evaluation_of(make: Make) -> Evaluation:
     items = {"projector": make(1), "embedding": make(3), "embedding@blind": make(0)}
-    groups = score_groups(items, frozenset({"exist"}), "projector", ("direction", "unseen"), 0, 200)
-    return Evaluation(
-        groups, ["projector", "embedding"], ["embedding@blind"], "embedding", "projector", "d" * 64
-    )
+    head = ("direction", "unseen")
+    groups = score_groups(items, frozenset({"exist"}), "projector", head, 0, 200)
+    arms, tests = ["projector", "embedding"], headline_tests(items, head, "embedding")
+    return Evaluation(groups, arms, ["embedding@blind"], "embedding", "projector", "d" * 64, tests=tests)
 
 
 def test_record_is_plain_json_and_names_scorer_versions(predictions: Make) -> None:
@@ -35,6 +35,39 @@ def test_record_is_plain_json_and_names_scorer_versions(predictions: Make) -> No
     head = record["groups"][0]
     assert head["items"]["embedding"]["exact"]["percent"] == 75
     assert head["gains"]["embedding@blind"]["points"] == -25
+
+
+def test_every_form_says_how_many_questions_and_what_they_could_show(predictions: Make) -> None:
+    evaluation = evaluation_of(predictions)
+    record = report_record(evaluation)
+    head, exist = record["groups"]
+    # In each of five rooms the embedding has two more right, and nothing is right with the projector alone.
+    test = head["tests"]["embedding"]
+    assert (test["n"], test["ours_only"], test["theirs_only"]) == (20, 10, 0)
+    assert test["p"] == float(f"{2 / 2**10:.3g}")
+    assert test["p_holm"] == float(f"{2 * 2 / 2**10:.3g}"), "two groups"
+    assert (exist["tests"]["embedding"]["p_holm"], exist["tests"]["embedding"]["detectable_points"]) == (
+        1,
+        None,
+    )
+    blind = record["headline_tests"]["embedding@blind"]
+    assert (blind["ours_only"], blind["p_holm"]) == (15, float(f"{2 * 2 / 2**15:.3g}"))
+    assert "embedding" not in record["headline_tests"] and "projector" not in head["tests"]
+    page = markdown(evaluation).split("## More than chance?")[1]
+    points = f"{test['detectable_points']:.1f}"
+    assert f"| direction (unseen) | 20 | 10 | 0 | 0.002 | 0.004 | {points} |" in page
+    assert "| exist | 5 | 0 | 0 | 1.000 | 1.000 | none: too few |" in page
+    assert "| `embedding@blind` | 20 | 15 | 0 | < 0.001 | < 0.001 |" in page
+    assert metrics(evaluation)["n.direction_unseen"] == 20
+
+
+def test_without_a_baseline_nothing_is_compared_with_it(predictions: Make) -> None:
+    items = {"embedding": predictions(3), "other": predictions(2)}
+    groups = score_groups(items, frozenset(), "projector", ("direction", "unseen"), 0, 200)
+    assert [g.tests for g in groups] == [{}, {}]
+    assert "More than chance" not in markdown(
+        Evaluation(groups, list(items), [], "embedding", "projector", "d" * 64)
+    )
 
 
 def test_metrics_are_flat_and_carry_the_variant_in_their_name(predictions: Make) -> None:

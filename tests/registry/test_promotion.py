@@ -35,7 +35,7 @@ Settle = Callable[..., dict[str, object]]
 def workspace(tmp_path_factory: pytest.TempPathFactory, ready_database: Path) -> Made:
     """A made workspace with a registry of its own; the tests below follow one another in it."""
     root = tmp_path_factory.mktemp("promote")
-    made = make(root)
+    made = make(root, rooms=7)  # with five questions even all against none is chance
     store = find_store(root)
     store.folder.mkdir()
     assert store.database is not None
@@ -100,6 +100,9 @@ def test_2_promotion_then_the_same_again_changes_nothing(workspace: Made, config
     first = settle(workspace, config, "two")
     assert first["outcome"] == "promoted"
     assert first["champion_digest"] is None
+    assert first["thresholds"] == {"min_gain_points": 20.0, "min_control_gain_points": 10.0, "alpha": 0.05}
+    assert [c["check"] for c in first["checks"]] == ["projector", "embedding@blind", "champion"]  # type: ignore[attr-defined]
+    assert "no champion yet" in str(first["reasons"])
     again = settle(workspace, config, "two_again")
     assert again == first
     assert digest_tree(workspace.root / "two") == digest_tree(workspace.root / "two_again")
@@ -108,7 +111,7 @@ def test_2_promotion_then_the_same_again_changes_nothing(workspace: Made, config
     assert [str(v.version) for v in versions] == ["1"], "the same weights are one version"
     page = (workspace.root / "two" / "README.md").read_text()
     assert 'load_model("models:/vantage@champion")' in page
-    assert "| direction (unseen) | 3 |" in page
+    assert "| direction (unseen) | 7 |" in page
     assert "no circuit for nearest_to" in page
 
 
@@ -151,6 +154,8 @@ def test_4_a_better_model_replaces_the_champion_and_a_worse_one_does_not(
     third = settle(workspace, lenient, "four_worse")
     assert third["outcome"] == "refused"
     assert "over the champion" in str(third["reasons"])
+    checks = {check["check"]: check for check in third["checks"]}  # type: ignore[attr-defined]
+    assert set(checks["losses"]["tests"]) == {"direction_unseen", "direction_seen", "exist", "nearest_to"}
     assert settle(workspace, lenient, "four_again") == third
     now = alias_target(store, "vantage", "champion")
     assert now is not None

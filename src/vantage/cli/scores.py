@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from vantage.evaluation.significance import shown_p
 from vantage.pipeline.graph import load_pipeline
 from vantage.pipeline.workspace import find_workspace
 from vantage.records.jsonfile import read_json_record
@@ -63,5 +64,14 @@ def _headline(report: dict[str, Any]) -> list[str]:
         f"[{gain['low']:+.1f}, {gain['high']:+.1f}] over {head['baseline']} ({gain['n']} questions, "
         f"{gain['rooms']} rooms)"
     )
-    lines += [f"  at test time, {c}: {_score(first['items'][c])}" for c in report["controls"]]
+    tests = report["headline_tests"]
+    if head["baseline"] in tests:
+        test = tests[head["baseline"]]
+        points = test["detectable_points"]
+        seen = "no difference" if points is None else f"differences from {points:.1f} points on"
+        lines.append(f"  McNemar, Holm: {shown_p(test['p_holm'])}; so many questions show {seen}")
+    lines += [
+        f"  at test time, {c}: {_score(first['items'][c])}, {shown_p(tests[c]['p_holm'])}"
+        for c in report["controls"]
+    ]
     return lines

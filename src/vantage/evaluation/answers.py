@@ -40,7 +40,21 @@ def blind(situation: Situation) -> Shown:
 
 def turned(situation: Situation, seed: int) -> Shown:
     """Coordinates from the ego's place, but of an ego that looks somewhere at random."""
-    return situation.images, situation.points(random_yaw(seed, "evaluate", situation.key)), situation.valid
+    ego = situation.ego.turned(random_yaw(seed, "evaluate", situation.key))
+    return situation.images, situation.points(ego), situation.valid
+
+
+def moved(situation: Situation, seed: int) -> Shown:
+    """Coordinates in the frame of an ego that stands and looks as another kept frame of the scan does.
+
+    A scan with one frame has no other pose and shows what it shows otherwise: that makes the control harder
+    to beat, never easier.
+    """
+    count = len(situation.T_aligned_others)
+    if count == 0:
+        return as_it_is(situation)
+    ego = situation.other_ego(priority(seed, "random_pose", situation.key) % count)
+    return situation.images, situation.points(ego), situation.valid
 
 
 def with_points_of(situation: Situation, other: Situation) -> Shown:
@@ -79,7 +93,7 @@ def answer_all(
     Args:
         vlm: the model.
         inputs: folders of the stages `download`, `extract`, `lift` and `synthesize`.
-        control: "" for none, else `blind`, `other_sample` or `random_yaw`.
+        control: "" for none, else `blind`, `other_sample`, `random_yaw` or `random_pose`.
         seed: of the controls.
         tell: hears of situations done and in all.
     """
@@ -90,7 +104,7 @@ def answer_all(
     for i, situation in enumerate(asked):
         shown = _shown(asked, rooms, i, control, seed)
         words = vlm.answer(*shown, [q.question for q in situation.questions])
-        predictions += [_prediction(q, w) for q, w in zip(situation.questions, words, strict=True)]
+        predictions += [as_prediction(q, w) for q, w in zip(situation.questions, words, strict=True)]
         tell(i + 1, len(asked))
     return sorted(predictions, key=lambda p: p.question_id)
 
@@ -103,14 +117,16 @@ def _shown(asked: Sequence[Situation], rooms: Sequence[str], i: int, control: st
         return blind(situation)
     if control == "random_yaw":
         return turned(situation, seed)
+    if control == "random_pose":
+        return moved(situation, seed)
     if control == "other_sample":
         return with_points_of(situation, asked[partner(i, rooms, seed, situation.key)])
-    raise ParameterError(
-        "no such control at test time", expected="blind, other_sample, random_yaw", found=repr(control)
-    )
+    known = "blind, other_sample, random_yaw, random_pose"
+    raise ParameterError("no such control of a model at test time", expected=known, found=repr(control))
 
 
-def _prediction(question: Question, word: str) -> Prediction:
+def as_prediction(question: Question, word: str) -> Prediction:
+    """A question with what was answered."""
     return Prediction(
         question_id=question.question_id,
         scan_id=question.scan_id,

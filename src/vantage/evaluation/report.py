@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from vantage.evaluation.comparisons import comparisons, table
 from vantage.evaluation.poses import FREE, TARGET, ByPose
 from vantage.evaluation.scorers import HEADLINE, SCORERS
+from vantage.evaluation.significance import ALPHA, POWER, Comparison
 from vantage.evaluation.table import Group
 
 RECORD = "evaluation"
@@ -27,6 +29,7 @@ class Evaluation:
         baseline: the arm that gains are measured against.
         questions_digest: digest of the held-out question ids.
         poses: scores by how the pose was chosen; None where all are of the path.
+        tests: the headline arm against every other item on the headline group.
     """
 
     groups: Sequence[Group]
@@ -36,6 +39,7 @@ class Evaluation:
     baseline: str
     questions_digest: str
     poses: ByPose | None = None
+    tests: Mapping[str, Comparison] = field(default_factory=dict)
 
     @property
     def items(self) -> list[str]:
@@ -60,6 +64,7 @@ def report_record(evaluation: Evaluation) -> dict[str, Any]:
         },
         "scorers": {name: s.version for name, s in SCORERS.items()},
         "intervals": {"score": "Wilson", "gain": "paired bootstrap over rooms, percentiles"},
+        "tests": {"test": "McNemar, exact, two-sided", "correction": "Holm", "alpha": ALPHA, "power": POWER},
         "split": {
             "name": "heldout",
             "questions": sum(g.n for g in groups),
@@ -67,6 +72,7 @@ def report_record(evaluation: Evaluation) -> dict[str, Any]:
         },
         "arms": list(evaluation.arms),
         "controls": list(evaluation.controls),
+        "headline_tests": {item: test.record() for item, test in evaluation.tests.items()},
         "groups": _group_records(groups),
     }
     if poses:
@@ -78,16 +84,19 @@ def report_record(evaluation: Evaluation) -> dict[str, Any]:
 def metrics(evaluation: Evaluation) -> dict[str, float]:
     """Flat metrics: `em_raw.ITEM.GROUP` in per cent, `gain_over_BASELINE.ITEM.GROUP` in points.
 
-    Where some poses were chosen with the target, also `em_raw.ITEM.GROUP.target_pose` and `.free_pose`.
+    `n.GROUP` is the number of questions behind each. Where some poses were chosen with the target, also
+    `em_raw.ITEM.GROUP.target_pose` and `.free_pose`.
     """
-    flat = {}
+    flat: dict[str, float] = {}
     for group in evaluation.groups:
+        flat[f"n.{group.key}"] = group.n
         for item, scores in group.items.items():
             flat[f"{HEADLINE}.{item}.{group.key}"] = round(scores.exact.percent, _DECIMALS)
         for item, gain in group.gains.items():
             flat[f"gain_over_{evaluation.baseline}.{item}.{group.key}"] = round(gain.points, _DECIMALS)
     for kind, groups in (evaluation.poses.groups if evaluation.poses else {}).items():
         for group in groups:
+            flat[f"n.{group.key}.{kind}"] = group.n
             for item, scores in group.items.items():
                 flat[f"{HEADLINE}.{item}.{group.key}.{kind}"] = round(scores.exact.percent, _DECIMALS)
     return dict(sorted(flat.items()))
@@ -110,6 +119,7 @@ def markdown(evaluation: Evaluation) -> str:
         f"## Gain over `{baseline}`\n",
         "Percentage points on the same questions; 95 % intervals from a bootstrap over rooms.\n",
         _gain_table(groups, [item for item in evaluation.items if item != baseline]),
+        comparisons(groups, arm, baseline, evaluation.tests),
         "## Refined exact match\n",
         "For comparison with published tables only. The refined variants accept a part of an answer for the\n"
         'whole ("left" for "front-left"), so they are uninformative for compass words and decide nothing;\n'
@@ -137,7 +147,7 @@ def _score_table(groups: Sequence[Group], items: Sequence[str]) -> str:
         cells = [_interval(s.percent, s.low, s.high) for s in (g.items[item].exact for item in items)]
         mark = "" if g.learnable else " †"
         rows.append([g.name + mark, str(g.n), f"{g.majority_percent:.1f} ({g.majority_answer})", *cells])
-    return _table(["questions", "n", "majority", *(f"`{item}`" for item in items)], rows)
+    return table(["questions", "n", "majority", *(f"`{item}`" for item in items)], rows)
 
 
 def _gain_table(groups: Sequence[Group], items: Sequence[str]) -> str:
@@ -147,8 +157,8 @@ def _gain_table(groups: Sequence[Group], items: Sequence[str]) -> str:
             f"{d.points:+.1f} [{d.low:+.1f}, {d.high:+.1f}]" if (d := g.gains.get(item)) else "-"
             for item in items
         ]
-        rows.append([g.name, str(g.rooms), *cells])
-    return _table(["questions", "rooms", *(f"`{item}`" for item in items)], rows)
+        rows.append([g.name, str(g.n), str(g.rooms), *cells])
+    return table(["questions", "n", "rooms", *(f"`{item}`" for item in items)], rows)
 
 
 def _refined_table(groups: Sequence[Group], arm: str) -> str:
@@ -156,8 +166,8 @@ def _refined_table(groups: Sequence[Group], arm: str) -> str:
     rows = []
     for g in groups:
         scores = {HEADLINE: g.items[arm].exact.percent, **g.items[arm].others}
-        rows.append([g.name, *(f"{scores[name]:.1f}" for name in names)])
-    return _table(["questions", *(f"`{name}` v{SCORERS[name].version}" for name in names)], rows)
+        rows.append([g.name, str(g.n), *(f"{scores[name]:.1f}" for name in names)])
+    return table(["questions", "n", *(f"`{name}` v{SCORERS[name].version}" for name in names)], rows)
 
 
 def _pose_note(poses: ByPose | None) -> str:
@@ -196,20 +206,19 @@ def _unlearnable_note(groups: Sequence[Group]) -> str:
 def _empty_line(groups: Sequence[Group], items: Sequence[str]) -> str:
     total = sum(g.n for g in groups)
     shares = [(item, sum(g.items[item].empty_percent * g.n for g in groups) / total) for item in items]
-    return ", ".join(f"`{item}` {share:.1f} %" for item, share in shares) + ".\n"
+    return ", ".join(f"`{item}` {share:.1f} %" for item, share in shares) + f" of {total} each.\n"
 
 
 def _interval(percent: float, low: float, high: float) -> str:
     return f"{percent:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
 def _group_records(groups: Sequence[Group]) -> list[Any]:
-    return [_rounded(asdict(g) | {"key": g.key, "name": g.name}) for g in groups]
+    return [
+        _rounded(asdict(g) | {"key": g.key, "name": g.name})
+        | {"tests": {item: test.record() for item, test in g.tests.items()}}
+        for g in groups
+    ]
 
 
 def _rounded(value: Any) -> Any:

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
-from vantage.align.ego import EgoPose
+from vantage.align.ego import EgoPose, ego_of_camera
 from vantage.core.errors import ContractError
 from vantage.models.answering import model_image
 from vantage.models.pocket import GRID
-from vantage.records.frames import kept_frames
+from vantage.records.frames import Frame, kept_frames
 from vantage.records.index import done_items
 from vantage.records.patches import PatchCoordinates, read_squashed_patches
 from vantage.records.questions import Question, read_questions
-from vantage.records.scan import read_scan
+from vantage.records.scan import ScanMeta, read_scan
 from vantage.scans.pixels import read_color
 
 
@@ -31,12 +31,15 @@ class Situation:
         images: the views at the model's size, the ego's first.
         xyz_aligned: a point for each patch, metres, aligned world.
         valid: whether the patch has one.
+        T_aligned_others: cameras (x right, y down, z forward) of the scan's other kept frames to the aligned
+            world, metres; by frame id.
     """
 
     questions: Sequence[Question]
     images: UInt8[np.ndarray, "v 64 64 3"]
     xyz_aligned: Float32[np.ndarray, "v gh gw 3"]
     valid: Bool[np.ndarray, "v gh gw"]
+    T_aligned_others: Float64[np.ndarray, "m 4 4"]
 
     @property
     def room_id(self) -> str:
@@ -49,10 +52,19 @@ class Situation:
         first = self.questions[0]
         return f"{first.scan_id}/{first.ego_frame_id}/{'-'.join(map(str, first.views))}"
 
-    def points(self, turn: float = 0.0) -> Float32[np.ndarray, "v gh gw 3"]:
-        """The patches' points in the ego's frame (metres, `ego_level`), the ego turned by `turn` radians."""
+    @property
+    def ego(self) -> EgoPose:
+        """Where the questions are asked from."""
         T = np.asarray(self.questions[0].T_aligned_ego, dtype=np.float64)
-        ego = EgoPose(T, "aligned", "ego_level").turned(turn)
+        return EgoPose(T, "aligned", "ego_level")
+
+    def other_ego(self, number: int) -> EgoPose:
+        """The ego that one of the scan's other kept frames would be."""
+        return ego_of_camera(self.T_aligned_others[number], "aligned", "ego_level")
+
+    def points(self, ego: EgoPose | None = None) -> Float32[np.ndarray, "v gh gw 3"]:
+        """The patches' points in the frame (metres, `ego_level`) of the questions' ego, or of another one."""
+        ego = ego or self.ego
         points: Float64[np.ndarray, "v gh gw 3"] = ego.to_ego(self.xyz_aligned, "aligned")
         return np.where(self.valid[..., None], points, 0.0).astype(np.float32)
 
@@ -90,24 +102,25 @@ def situations(inputs: Mapping[str, Path], scan: str, questions: Sequence[Questi
     """
     patches = read_squashed_patches(inputs["lift"] / scan, (GRID, GRID))
     shown = sorted({frame for question in questions for frame in question.views})
-    images = _images(inputs, scan, shown)
+    meta = read_scan(inputs["extract"] / scan)
+    known = {frame.frame_id: frame for frame in kept_frames(inputs["extract"] / scan)}
+    images = _images(inputs["download"] / scan, meta, known, shown)
 
     def key(q: Question) -> tuple[int, list[int]]:
         return q.ego_frame_id, list(q.views)
 
-    for (_, views), group in groupby(sorted(questions, key=lambda q: (*key(q), q.question_id)), key=key):
+    for (ego, views), group in groupby(sorted(questions, key=lambda q: (*key(q), q.question_id)), key=key):
         xyz, valid = _points_of(patches, views, scan)
-        yield Situation(list(group), np.stack([images[frame] for frame in views]), xyz, valid)
+        others = [meta.T_aligned_raw @ known[frame].T_raw_cam for frame in sorted(known.keys() - {ego})]
+        shown_images = np.stack([images[frame] for frame in views])
+        yield Situation(list(group), shown_images, xyz, valid, np.array(others).reshape(-1, 4, 4))
 
 
 def _images(
-    inputs: Mapping[str, Path], scan: str, shown: Sequence[int]
+    raw: Path, meta: ScanMeta, known: Mapping[int, Frame], shown: Sequence[int]
 ) -> dict[int, UInt8[np.ndarray, "64 64 3"]]:
-    meta = read_scan(inputs["extract"] / scan)
-    known = {frame.frame_id: frame for frame in kept_frames(inputs["extract"] / scan)}
     if missing := sorted(set(shown) - known.keys()):
-        raise _unknown_frame(scan, missing[0])
-    raw = inputs["download"] / scan
+        raise _unknown_frame(meta.scan_id, missing[0])
     return {frame_id: model_image(read_color(raw, meta, known[frame_id])) for frame_id in shown}
 
 

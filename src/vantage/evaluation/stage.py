@@ -13,7 +13,7 @@ from vantage.evaluation.config import EvaluateConfig
 from vantage.evaluation.poses import by_pose
 from vantage.evaluation.report import Evaluation, markdown, metrics, report_record
 from vantage.evaluation.scorers import HEADLINE, SCORERS
-from vantage.evaluation.table import Group, Predictions, exact, score_groups
+from vantage.evaluation.table import Group, Predictions, exact, headline_tests, score_groups
 from vantage.records.index import IndexRow
 from vantage.records.predictions import Prediction, read_predictions, write_predictions
 from vantage.records.tables import write_table
@@ -44,14 +44,7 @@ def list_items(config: EvaluateConfig, arm_names: Sequence[str]) -> list[str]:
 
 def predict(task: Task, config: EvaluateConfig) -> Facts:
     """Write `predictions.parquet` and `scores.parquet` of one item: an arm, or `arm@control`."""
-    from vantage.evaluation.answers import answer_all, one_thread
-    from vantage.models.answering import PocketVLM
-
-    arm, _, control = task.item.partition("@")
-    base = None if config.base == "shipped" else Path(config.base)
-    vlm = PocketVLM.load(base, task.inputs["finetune"] / arm)
-    with one_thread():
-        predictions = answer_all(vlm, task.inputs, control, task.seed, task.progress.step)
+    predictions = _answers(task, config)
     write_predictions(task.out, predictions)
     write_scores(task.out / PER_QUESTION_FILE, predictions)
     return {
@@ -59,6 +52,21 @@ def predict(task: Task, config: EvaluateConfig) -> Facts:
         "rooms": len({p.room_id for p in predictions}),
         HEADLINE: float(exact(predictions).mean()),
     }
+
+
+def _answers(task: Task, config: EvaluateConfig) -> list[Prediction]:
+    from vantage.evaluation.majority import CONTROL, majority_answers
+
+    arm, _, control = task.item.partition("@")
+    if control == CONTROL:
+        return majority_answers(task.inputs["synthesize"])
+    from vantage.evaluation.answers import answer_all, one_thread
+    from vantage.models.answering import PocketVLM
+
+    base = None if config.base == "shipped" else Path(config.base)
+    vlm = PocketVLM.load(base, task.inputs["finetune"] / arm)
+    with one_thread():
+        return answer_all(vlm, task.inputs, control, task.seed, task.progress.step)
 
 
 def write_scores(path: Path, predictions: Sequence[Prediction]) -> None:
@@ -86,14 +94,17 @@ def report(task: Task, config: EvaluateConfig, rows: Sequence[IndexRow]) -> None
     def score(some: Predictions) -> list[Group]:
         return score_groups(some, unlearnable, config.baseline_arm, headline, task.seed, config.resamples)
 
+    groups = score(predictions)
+    head = (groups[0].family, groups[0].slice)
     evaluation = Evaluation(
-        groups=score(predictions),
+        groups=groups,
         arms=_arms(items, config),
         controls=[item for item in items if "@" in item],
         arm=config.headline_arm,
         baseline=config.baseline_arm,
         questions_digest=digest_json(sorted(q.question_id for q in questions)),
         poses=by_pose(questions, predictions, score),
+        tests=headline_tests(predictions, head, config.headline_arm),
     )
     atomic.write_json(task.out / REPORT_FILE, report_record(evaluation))
     atomic.write_json(task.out / METRICS_FILE, metrics(evaluation))

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from vantage.core.errors import ContractError
 from vantage.core.seeds import rng
 from vantage.evaluation.scorers import HEADLINE, SCORERS
+from vantage.evaluation.significance import Comparison, compare
 from vantage.evaluation.statistics import Gain, Score, paired_gain, wilson
 from vantage.records.predictions import Prediction
 
@@ -39,6 +40,7 @@ class Group:
         learnable: whether the pocket model can be expected to learn it.
         items: scores by item.
         gains: by item other than the baseline, the paired difference to the baseline.
+        tests: by the same items, whether it is more than chance; corrected over all groups of an item.
     """
 
     family: str
@@ -50,6 +52,7 @@ class Group:
     learnable: bool
     items: Mapping[str, ItemScores]
     gains: Mapping[str, Gain]
+    tests: Mapping[str, Comparison]
 
     @property
     def name(self) -> str:
@@ -59,7 +62,18 @@ class Group:
     @property
     def key(self) -> str:
         """For metrics: `direction_unseen`."""
-        return f"{self.family}_{self.slice}" if self.slice else self.family
+        return group_key(self.family, self.slice)
+
+
+def group_key(family: str, part: str) -> str:
+    """The name of a group in metrics: `direction_unseen`, `exist`."""
+    return f"{family}_{part}" if part else family
+
+
+def commonest(answers: Sequence[str]) -> str:
+    """The answer given most often; of several, the first by name."""
+    counts = Counter(answers)
+    return min(counts, key=lambda answer: (-counts[answer], answer))
 
 
 def exact(predictions: Sequence[Prediction]) -> Float64[np.ndarray, " n"]:
@@ -68,10 +82,15 @@ def exact(predictions: Sequence[Prediction]) -> Float64[np.ndarray, " n"]:
     return np.array([score(p.prediction, [p.answer]) for p in predictions], dtype=np.float64)
 
 
+def same_questions(a: Sequence[Prediction], b: Sequence[Prediction], where: str) -> None:
+    """Raise `ContractError`, naming `where`, unless both hold the same questions in the same order."""
+    if [p.question_id for p in a] != [p.question_id for p in b]:
+        raise ContractError("two arms answered different questions", where=where, hint="run evaluate again")
+
+
 def paired(a: Sequence[Prediction], b: Sequence[Prediction], seed: int, purpose: str, resamples: int) -> Gain:
     """Gain of `a` over `b` on the same questions, by rooms; `ContractError` if the questions differ."""
-    if [p.question_id for p in a] != [p.question_id for p in b]:
-        raise ContractError("two arms answered different questions", where=purpose, hint="run evaluate again")
+    same_questions(a, b, purpose)
     rooms = np.array([p.room_id for p in a])
     return paired_gain(exact(a), exact(b), rooms, rng(seed, "bootstrap", purpose), resamples)
 
@@ -106,14 +125,48 @@ def score_groups(
     def order(key: tuple[str, str]) -> tuple[bool, bool, bool, tuple[str, str]]:
         return key[0] in unlearnable, key != headline, key[0] != headline[0], key
 
-    groups = []
-    for family, part in sorted(keys, key=order):
-        chosen = {
-            item: [p for p in rows if (p.family, p.slice) == (family, part)]
-            for item, rows in predictions.items()
-        }
-        groups.append(_group(family, part, chosen, family not in unlearnable, baseline, seed, resamples))
-    return groups
+    chosen = {
+        key: {item: of_group(rows, *key) for item, rows in predictions.items()}
+        for key in sorted(keys, key=order)
+    }
+    tests = {item: _tests(chosen, item, baseline) for item in predictions if item != baseline}
+    return [
+        _group(
+            *key,
+            rows,
+            key[0] not in unlearnable,
+            {
+                item: paired(said, rows[baseline], seed, f"{key[0]}/{key[1]}/{item}", resamples)
+                for item, said in rows.items()
+                if baseline in rows and item != baseline
+            },
+            {item: found[key] for item, found in tests.items() if found},
+        )
+        for key, rows in chosen.items()
+    ]
+
+
+def of_group(rows: Sequence[Prediction], family: str, part: str) -> list[Prediction]:
+    """The predictions of one group of questions."""
+    return [p for p in rows if (p.family, p.slice) == (family, part)]
+
+
+def _tests(
+    chosen: Mapping[tuple[str, str], Predictions], item: str, baseline: str
+) -> dict[tuple[str, str], Comparison]:
+    """An item against the baseline on every group; empty without a baseline."""
+    pairs = {
+        key: (exact(rows[item]), exact(rows[baseline])) for key, rows in chosen.items() if baseline in rows
+    }
+    return compare(pairs)
+
+
+def headline_tests(predictions: Predictions, headline: tuple[str, str], arm: str) -> dict[str, Comparison]:
+    """An arm against every other item on the headline group, corrected over the items."""
+    ours = exact(of_group(predictions[arm], *headline))
+    return compare(
+        {item: (ours, exact(of_group(rows, *headline))) for item, rows in predictions.items() if item != arm}
+    )
 
 
 def _same_questions(predictions: Predictions) -> None:
@@ -131,26 +184,27 @@ def _same_questions(predictions: Predictions) -> None:
 
 
 def _group(
-    family: str, part: str, chosen: Predictions, learnable: bool, baseline: str, seed: int, resamples: int
+    family: str,
+    part: str,
+    chosen: Predictions,
+    learnable: bool,
+    gains: Mapping[str, Gain],
+    tests: Mapping[str, Comparison],
 ) -> Group:
     rows = next(iter(chosen.values()))
-    counts = Counter(p.answer for p in rows)
-    answer = min(counts, key=lambda word: (-counts[word], word))
-    gains = {
-        item: paired(said, chosen[baseline], seed, f"{family}/{part}/{item}", resamples)
-        for item, said in chosen.items()
-        if baseline in chosen and item != baseline
-    }
+    answers = [p.answer for p in rows]
+    answer = commonest(answers)
     return Group(
         family=family,
         slice=part,
         n=len(rows),
         rooms=len({p.room_id for p in rows}),
         majority_answer=answer,
-        majority_percent=100 * counts[answer] / len(rows),
+        majority_percent=100 * answers.count(answer) / len(rows),
         learnable=learnable,
         items={item: _item_scores(said) for item, said in chosen.items()},
         gains=gains,
+        tests=tests,
     )
 
 

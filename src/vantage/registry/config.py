@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 
 Points = Annotated[float, Ge(-100.0), Le(100.0)]
 
@@ -19,6 +19,8 @@ class PromoteConfig:
         min_gain_points: least gain of the headline arm over the baseline arm, percentage points.
         min_control_gain_points: least gain over every control, percentage points.
         trained_controls: arms that are controls; those trained must be beaten like the test-time ones.
+        alpha: highest p of McNemar's exact test at which a difference counts as more than chance; corrected
+            by Holm where losses are sought in every group of questions.
         resamples: bootstrap resamples behind an interval.
         base: `shipped`, or the folder that `finetune.base` names.
     """
@@ -27,5 +29,6 @@ class PromoteConfig:
     min_gain_points: Points = 20.0
     min_control_gain_points: Points = 10.0
     trained_controls: tuple[str, ...] = ("other_sample", "random_yaw")
+    alpha: Annotated[float, Gt(0.0), Le(0.5)] = 0.05
     resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
     base: str = "shipped"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vantage.core.errors import VantageError
 from vantage.core.hashing import canonical_json
 from vantage.records.predictions import Prediction
-from vantage.registry.gate import Check, Gate, against_champion
+from vantage.registry.gate import Check, Gate, against_champion, no_loss
 from vantage.registry.packaging import DIGEST_TAG, ModelFiles, register
 from vantage.registry.store import Store, fluent
 
@@ -135,8 +135,10 @@ def _decide(
 ) -> dict[str, Any]:
     checks = list(candidate.checks)
     digest = None if champion is None else champion.tags.get(DIGEST_TAG)
-    if champion is not None and digest != candidate.digest:
-        checks.append(_champion_check(gate, candidate, champion, answers_of))
+    if champion is None:
+        checks.append(Check("champion", True, "there is no champion yet, so none is compared with"))
+    elif digest != candidate.digest:
+        checks += _champion_checks(gate, candidate, champion, answers_of)
     failed = [check.reason for check in checks if not check.passed]
     outcome = "refused" if failed else "promoted"
     if digest == candidate.digest:
@@ -150,24 +152,26 @@ def _decide(
         "model_digest": candidate.digest,
         "champion_digest": digest,
         "outcome": outcome,
+        "thresholds": gate.thresholds(),
         "reasons": failed or [check.reason for check in checks],
         "checks": [check.record() for check in checks],
         "scores": candidate.scores,
     }
 
 
-def _champion_check(
+def _champion_checks(
     gate: Gate,
     candidate: Candidate,
     champion: ModelVersion,
     answers_of: Callable[[ModelVersion], Sequence[Prediction]],
-) -> Check:
+) -> list[Check]:
     try:
         theirs = answers_of(champion)
     except VantageError as error:
         why = f"the champion cannot answer these questions ({error.one_line()})"
-        return Check("champion", False, f"{why}; to replace it all the same, move the alias by hand")
-    return against_champion(gate, candidate.predictions, theirs)
+        return [Check("champion", False, f"{why}; to replace it all the same, move the alias by hand")]
+    ours = candidate.predictions
+    return [against_champion(gate, ours, theirs), no_loss(gate, ours, theirs)]
 
 
 def download_weights(store: Store, version: ModelVersion, into: Path) -> tuple[Path, Path]:
