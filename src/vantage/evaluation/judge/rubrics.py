@@ -139,8 +139,8 @@ SQA3D = Rubric(
 
 SCAN2CAP = Rubric(
     name="scan2cap-1",
-    task="""You mark descriptions of one object of an indoor scene. You do not see the scene: people's captions of the
-object are the truth.
+    task="""You mark descriptions of one object of an indoor scene. You do not see the scene:
+people's captions of the object are the truth.
 Correct: the caption is about the same object and carries what matters of at least one reference: what it
 is, and how it can be told apart by look or place. It may leave out what is minor and say less than all
 references do.
