@@ -205,8 +205,9 @@ def _lines(name: str, part: dict[str, Any]) -> list[str]:
             f" {number(low)} if all were wrong, {number(high)} if all were right"
         )
     if part["repeats"] > 1:
+        deviation, differ = number(part["standard_deviation"]), number(part["items_that_differ"])
         lines.append(
             f"  {part['repeats']} repeats: {', '.join(map(number, part['accuracy_by_repeat']))};"
-            f" standard deviation {number(part['standard_deviation'])}, they differ on {number(part['items_that_differ'])}"
+            f" standard deviation {deviation}, they differ on a share of {differ}"
         )
     return lines
