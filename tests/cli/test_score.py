@@ -36,7 +36,7 @@ def files(tmp_path: Path) -> Path:
 def call(folder: Path, **options: Any) -> None:
     given: dict[str, Any] = {
         "benchmark": "scanqa", "predictions": folder / "said.jsonl", "references": folder / "given.json",
-        "variant": None, "scans": None, "per_item": None, "as_json": True,
+        "variant": None, "scans": None, "subset": None, "per_item": None, "as_json": True,
     }  # fmt: skip
     score(**{**given, **options})
 

@@ -189,13 +189,57 @@ def score(
     scans: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Scans, where boxes are not in the references.")
     ] = None,
+    subset: Annotated[
+        str | None,
+        typer.Option(metavar="words|substring|FILE", help="Also the direction-critical items and the rest."),
+    ] = None,
     per_item: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write each item's values, JSON lines.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Score a benchmark's predictions under every published variant, by name; no model is needed."""
-    _command("score").score(benchmark, predictions, references, variant, scans, per_item, json)
+    _command("score").score(benchmark, predictions, references, variant, scans, subset, per_item, json)
+
+
+@app.command()
+def judge(
+    benchmark: Annotated[str, typer.Argument(help="scanqa, sqa3d or scan2cap.")],
+    references: Annotated[Path, typer.Option(help="The official file; companions are found beside it.")],
+    predictions: Annotated[Path | None, typer.Option(help="JSON lines; not for --direction.")] = None,
+    judge: Annotated[
+        str, typer.Option(metavar="rule|URL", help="rule needs no model; a URL is OpenAI-compatible.")
+    ] = "rule",
+    model: Annotated[str, typer.Option(metavar="NAME", help="As the server calls it.")] = "",
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="Verdicts for each item.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first repeat.")] = 0,
+    direction: Annotated[
+        bool, typer.Option("--direction", help="Decide instead which items need a direction.")
+    ] = False,
+    subset: Annotated[
+        str | None,
+        typer.Option(metavar="words|substring|FILE", help="Also the direction-critical items and the rest."),
+    ] = None,
+    per_item: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write each item's verdicts and reasons, JSON lines.")
+    ] = None,
+    replies: Annotated[Path, typer.Option(metavar="FILE", help="Where replies are kept.")] = Path(
+        ".vantage/cache/judge.jsonl"
+    ),
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Questions at a time.")] = 8,
+    timeout_s: Annotated[float, typer.Option(min=0.1, help="For a whole reply.")] = 120.0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Of a reply, thoughts included.")] = 2048,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Tell what would be asked and about how many tokens; ask nothing."),
+    ] = False,
+) -> None:
+    """Judge free answers and captions by rules or a language model; the key comes from VANTAGE_JUDGE_KEY."""
+    command = _command("judge")
+    server = command.Server(judge, model, replies, workers, timeout_s, max_tokens)
+    job = command.Job(benchmark, references, predictions, repeats, seed, direction, subset)
+    command.judge(job, server, per_item, json, dry_run)
 
 
 @app.command(hidden=True)

@@ -12,6 +12,8 @@ from vantage.core.errors import ParameterError
 from vantage.evaluation.benchmarks.names import BENCHMARKS
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from vantage.evaluation.scoring import Scored
 
 RESAMPLES = 2000
@@ -23,6 +25,7 @@ def score(
     references: Path,
     variant: str | None,
     scans: Path | None,
+    subset: str | None,
     per_item: Path | None,
     as_json: bool,
 ) -> None:
@@ -34,6 +37,7 @@ def score(
         references: the official file.
         variant: only this one.
         scans: folder of scans, for benchmarks whose boxes are not in the references.
+        subset: score also the items of this subset, and the others, apart.
         per_item: write each item's values there, JSON lines.
         as_json: print one object instead of a table.
 
@@ -48,7 +52,7 @@ def score(
         raise ParameterError(
             "cannot write there", where="--per-item", expected="a file in a folder", found=per_item
         )
-    scored = scoring.score(rule, predictions, references, variant, scans)
+    scored = scoring.score(rule, predictions, references, variant, scans, subset)
     if per_item is not None:
         lines = (json.dumps(row, ensure_ascii=False) for row in scored.per_item())
         atomic.write_text(per_item, "".join(line + "\n" for line in lines))
@@ -66,7 +70,6 @@ def score(
 
 def _print(scored: Scored, rule: Any) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(width=None if Console().is_terminal else 110, highlight=False)
     n = len(scored.items)
@@ -76,6 +79,16 @@ def _print(scored: Scored, rule: Any) -> None:
     console.print(f"{rule.name}: {rule.about}", markup=False)
     odd = f"{scored.missing} without prediction, {scored.empty} empty, {scored.unparsed} unparsed"
     console.print(f"{n} items{split}, {odd}")
+    _print_variants(console, scored, rule)
+    for part, found in scored.parts.items():
+        console.print(f"\n=== {part}: {len(found.items)} of {n} items")
+        _print_variants(console, found, rule)
+    console.print(f"\nshares of 1; intervals: bootstrap over {drawn}, {RESAMPLES} draws", markup=False)
+
+
+def _print_variants(console: Console, scored: Scored, rule: Any) -> None:
+    from rich.table import Table
+
     intervals = scored.intervals(0, RESAMPLES)
     for name, measures in scored.variants.items():
         table = Table(box=None, pad_edge=False)
@@ -85,7 +98,6 @@ def _print(scored: Scored, rule: Any) -> None:
             table.add_row(metric, _number(measure.value), _interval(intervals[name][metric]), str(measure.n))
         console.print(f"\n{name}: {rule.variants[name].summary}", markup=False)
         console.print(table)
-    console.print(f"\nshares of 1; intervals: bootstrap over {drawn}, {RESAMPLES} draws", markup=False)
 
 
 def _number(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from vantage.evaluation.benchmarks.files import load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item
 from vantage.evaluation.metrics.measure import Measure
 from vantage.evaluation.statistics import bootstrap_intervals
+from vantage.evaluation.subsets import direction_subset, item_texts
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Scored:
             benchmark's own parser cannot read. All count in every denominator.
         variants: measures by variant and metric.
         lacking: variants that are not reported, and what would have to be installed.
+        parts: the same for the items of a subset (`direction`) and for the rest (`complement`), each scored
+            as if it were a file of its own; items that no judge could decide on are in neither.
     """
 
     items: Sequence[Item[Any]]
@@ -35,6 +38,7 @@ class Scored:
     unparsed: int
     variants: Mapping[str, Mapping[str, Measure]]
     lacking: Mapping[str, str]
+    parts: Mapping[str, Scored] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """For `--json`: n, missing, unparsed, empty, variants; null where nothing could be measured."""
@@ -43,7 +47,8 @@ class Scored:
             for name, measures in self.variants.items()
         }
         counts = {"missing": self.missing, "unparsed": self.unparsed, "empty": self.empty}
-        return {"n": len(self.items), **counts, "variants": variants}
+        parts = {"subsets": {name: part.record() for name, part in self.parts.items()}} if self.parts else {}
+        return {"n": len(self.items), **counts, "variants": variants, **parts}
 
     def per_item(self) -> list[dict[str, Any]]:
         """For `--per-item`: each item's id and values, `VARIANT.METRIC`; null where it is not concerned."""
@@ -76,8 +81,9 @@ def score(
     references: Path,
     variant: str | None = None,
     scans: Path | None = None,
+    subset: str | None = None,
 ) -> Scored:
-    """Score a file of predictions under every variant, or one.
+    """Score a file of predictions under every variant, or one; with a subset, also its items and the others.
 
     Raises:
         ParameterError: no such file or variant.
@@ -93,6 +99,24 @@ def score(
         raise ContractError("there is nothing to score", where=references, found="no item")
     said = read_predictions(benchmark, predictions, items)
     given = [said.get(item.id) for item in items]
+    rules = {name: rule for name, rule in chosen.items() if name not in lacking}
+    whole = replace(_scored(benchmark, rules, items, given), lacking=lacking)
+    if subset is None:
+        return whole
+    parts = {}
+    inside, outside = direction_subset(subset, [item.id for item in items], item_texts(items))
+    for name, mask in (("direction", inside), ("complement", outside)):
+        rows = np.flatnonzero(mask)
+        parts[name] = _scored(benchmark, rules, [items[i] for i in rows], [given[i] for i in rows])
+    return replace(whole, parts=parts)
+
+
+def _scored(
+    benchmark: Benchmark[Any, Any],
+    rules: Mapping[str, Any],
+    items: Sequence[Item[Any]],
+    given: Sequence[Any],
+) -> Scored:
     states = [
         "missing" if reply is None else benchmark.state(item.content, reply)
         for item, reply in zip(items, given, strict=True)
@@ -102,8 +126,8 @@ def score(
         missing=states.count("missing"),
         empty=states.count("empty"),
         unparsed=states.count("unparsed"),
-        variants={name: rule.score(items, given) for name, rule in chosen.items() if name not in lacking},
-        lacking=lacking,
+        variants={name: rule.score(items, given) for name, rule in rules.items()} if items else {},
+        lacking={},
     )
 
 

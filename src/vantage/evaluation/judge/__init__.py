@@ -1,0 +1,1 @@
+"""Verdicts on free answers: by a language model behind an OpenAI-compatible address, or by rules."""
