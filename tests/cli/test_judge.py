@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from chat_server import chatting, says, status, verdict
-
 from vantage.cli.main import main
-
 
 ANSWERS = ["chair", "a chair", "bed", ""]
 GIVEN = [

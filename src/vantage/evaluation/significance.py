@@ -164,7 +164,7 @@ def _rejected(m: Int64[np.ndarray, " m"], alpha: float) -> Int64[np.ndarray, " m
     for _ in range(3):
         too_many = (k >= 0) & (2 * bdtr(np.maximum(k, 0), m, 0.5) * _CERTAIN > alpha)
         k = np.where(too_many, k - 1, k)
-    return np.maximum(k, -1)
+    return np.asarray(np.maximum(k, -1), dtype=np.int64)
 
 
 def shown_p(p: float) -> str:

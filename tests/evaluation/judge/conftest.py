@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chat_server import Chat, chatting
 
+from chat_server import Chat, chatting
 from vantage.evaluation.judge.asking import Asker
 from vantage.evaluation.judge.client import ChatClient
 from vantage.evaluation.judge.replies import ReplyFile

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chat_server import Chat, Handler, drips, drops, says, status, stops_half_way, verdict
 
+from chat_server import Chat, Handler, drips, drops, says, status, stops_half_way, verdict
 from vantage.core.errors import ParameterError, ResourceError
 from vantage.evaluation.judge.asking import Asker
 from vantage.evaluation.judge.cases import Case
