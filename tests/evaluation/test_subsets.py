@@ -21,6 +21,8 @@ from vantage.evaluation.subsets import by_substring, by_words, direction_subset
         ("What is behind the chair?", True, False),
         ("the lamp in front of it", True, False),
         ("at my 6 o'clock", True, False),
+        ("the plants on my right on top of the table", True, True),
+        ("walk rightwards", True, True),
         ("a bright lamp", False, True),
         ("leftover food", False, True),
         ("it is right next to the bed", False, True),

@@ -15,7 +15,8 @@ from vantage.evaluation.benchmarks.files import load, records, unique
 from vantage.evaluation.benchmarks.interface import Item
 
 _WORDS = re.compile(
-    r"\b(?:left(?:most|-?hand)?|right(?:most|-?hand)?(?! (?:next|beside|above|below|under|on top|by|near|"
+    r"\b(?:(?:my|your|its|the) right|(?:left|right)wards?|left(?:most|-?hand)?|"
+    r"right(?:most|-?hand)?(?! (?:next|beside|above|below|under|on top|by|near|"
     r"away|now)\b)|behind|in front|front of|(?:at|to|in|on) (?:the|my|your|its) (?:front|back)|back of|"
     r"against|forwards?|backwards?|o'?clock)\b",
     re.IGNORECASE,
