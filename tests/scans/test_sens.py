@@ -186,6 +186,7 @@ def test_a_damaged_byte_never_crashes_or_allocates_the_world(
         (16 + 284, struct.pack("<Q", 1 << 62), "frames in a file"),
         (16, struct.pack("<f", float("nan")), "intrinsic matrix"),
         (16 + 292 + 80, struct.pack("<Q", 1 << 40), "an image of at most"),
+        (16 + 292 + 88, struct.pack("<Q", 1 << 40), "an image of at most"),
     ],
 )
 def test_absurd_values_are_refused(
