@@ -1,5 +1,7 @@
 """Exports of a `.sens`: the same pixels, stopped halfway, twice at once, and where nothing may be written."""
 
+import errno
+import fcntl
 import io
 import subprocess
 import sys
@@ -174,6 +176,15 @@ def test_what_another_export_is_writing_is_not_swept(tmp_path: Path) -> None:
             assert begun.is_file()
         export_files(sens, out, Selection(), Silent())
         assert not begun.exists()
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with SensReader(write(tmp_path / "s.sens")) as sens:
+        assert export_files(sens, tmp_path / "out", Selection(), Silent()) == 18
 
 
 @pytest.mark.parametrize("size", [None, (24, 16)])

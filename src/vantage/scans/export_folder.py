@@ -45,17 +45,25 @@ def at_work(out: Path) -> Iterator[None]:
     """
     handle = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass  # another export is at work: what looks left behind may be its own
-        else:
+        if _locked(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
             for left in out.glob(f"*/.*{_PART}"):
                 left.unlink(missing_ok=True)
-        fcntl.flock(handle, fcntl.LOCK_SH)
+        _locked(handle, fcntl.LOCK_SH)
         yield
     finally:
         os.close(handle)
+
+
+def _locked(folder: int, how: int) -> bool:
+    """Whether the folder could be locked: no where another export is at work, or no file system's locks tell.
+
+    Without a lock nothing is swept, for it may be another's; files appear whole all the same.
+    """
+    try:
+        fcntl.flock(folder, how)
+    except OSError:
+        return False
+    return True
 
 
 def write_whole(path: Path, data: bytes) -> None:
