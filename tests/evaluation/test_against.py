@@ -1,4 +1,4 @@
-"""Two files of predictions against each other: by hand, by all resamples there are, and by other libraries."""
+"""Two files of predictions against each other: by hand, by all resamples there are, by other libraries."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_what_is_not_right_or_wrong_has_an_interval_and_no_p(
 
 @pytest.mark.parametrize("name", ["em", "bleu_2"])
 def test_the_interval_is_that_of_all_resamples_of_scenes(tmp_path: Path, name: str) -> None:
-    """Four scenes have 256 samples; the percentiles of 4,000 draws lie between neighbours of the exact ones."""
+    """Four scenes have 256 samples; percentiles of 4,000 draws lie between neighbours of the exact ones."""
     variant = "clean" if name == "em" else "captions_plain"
     ours, theirs = two_files(tmp_path, n=20, variant=variant)
     difference = differences(ours, theirs, 3, 4000)["", variant, name]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _HEADINGS = ("metric", "ours", "theirs", "ours - theirs", "95 %", "n", "only ours", "only theirs")
 _NOTE = (
-    "shares of 1; intervals: paired bootstrap, {resamples} draws; p: McNemar, exact, two-sided, where items are "
-    "right or wrong; Holm over all {tests} tests; detectable: at 0.05 with a power of 0.8"
+    "shares of 1; intervals: paired bootstrap, {resamples} draws; p: McNemar, exact, two-sided, where items "
+    "are right or wrong; Holm over all {tests} tests; detectable: at 0.05 with a power of 0.8"
 )
 _TESTED = ("p", "p (Holm)", "detectable")
 
