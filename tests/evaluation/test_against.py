@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from score_files import scored
 from scipy.stats import binomtest, norm
+from score_files import scored
 
 from vantage.core.errors import ContractError
 from vantage.evaluation.against import Difference, Key, both_outcomes, differences, less
@@ -71,7 +71,7 @@ def test_values_counts_and_p_by_hand(found: tuple[Scored, Scored, dict[Key, Diff
 def test_a_class_of_questions_is_tested_on_its_own_items(
     found: tuple[Scored, Scored, dict[Key, Difference]],
 ) -> None:
-    ours, theirs, table = found
+    table = found[2]
     groups = [key for key in table if key[:2] == ("", "clean") and "." in key[2]]
     assert groups
     total = [0, 0]
