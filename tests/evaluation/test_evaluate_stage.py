@@ -47,7 +47,7 @@ def test_outputs_and_the_same_bytes_twice(made: Made, tmp_path: Path) -> None:
     first = evaluate(made, tmp_path / "one")
     assert digest_tree(first) == digest_tree(evaluate(made, tmp_path / "two"))
     names = {path.name for path in first.iterdir()}
-    files = {"report.json", "metrics.json", "report.md", "scores.png", "example.png"}
+    files = {"report.json", "metrics.json", "report.md", "report.html", "scores.png", "example.png"}
     assert names == files | {"projector", "embedding", "embedding@blind"}
     record = json.loads((first / "report.json").read_text())
     assert record["arms"] == ["projector", "embedding"]

@@ -45,6 +45,7 @@ thead th { font-weight: 600; color: var(--quiet); vertical-align: bottom; white-
 th:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); max-width: 46vw; }
 tbody th { font-weight: 500; white-space: normal; }
 table.words th, table.words td { text-align: left; white-space: normal; vertical-align: top; }
+thead code { white-space: nowrap; }
 table.words code { word-break: break-all; }
 .plots {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: 0.9rem;
