@@ -91,7 +91,7 @@ def report(task: Task, config: EvaluateConfig, rows: Sequence[IndexRow]) -> None
     from vantage.evaluation.pictures import example_picture, scores_picture
     from vantage.evaluation.situations import heldout_questions
 
-    items = [row.item for row in rows if row.status == "done"]
+    items = sorted(row.item for row in rows if row.status == "done")
     predictions = {item: read_predictions(task.out / item) for item in items}
     questions = [q for scan in heldout_questions(task.inputs["synthesize"]).values() for q in scan]
     unlearnable = frozenset(q.family for q in questions if not q.learnable_by_pocket)
