@@ -172,7 +172,7 @@ def test_a_leak_of_the_pose_stands_in_every_form(predictions: Make) -> None:
     page = markdown(leaking).split("## Pose sources compared")[1]
     assert "| top, knows the target | 25 | 100.0 [" in page and "| top | 25 | 0.0 [" in page
     assert (
-        "| top, knows the target over top | all | 25 | 5 | +100.0 [+100.0, +100.0] | < 0.001 | < 0.001 |"
+        "| top, knows the target over top | all | +100.0 [+100.0, +100.0] | 25 | 5 | < 0.001 | < 0.001 |"
         in page
     )
     (record,) = report_record(leaking)["pose_sources"]

@@ -53,7 +53,7 @@ def _gaps(comparison: SourceComparison, family: str) -> list[str | Table]:
     other = [gap for gap in comparison.gaps if not gap.same and gap.family == family]
     body: list[str | Table] = []
     if same:
-        head = ["on the same questions", "questions", "n", "rooms", "points", "p", "p (Holm)", "detectable"]
+        head = ["on the same questions", "questions", "points", "n", "rooms", "p", "p (Holm)", "detectable"]
         body.append(Table(head, [_same_row(gap) for gap in same]))
     if other:
         head = [f"on all questions, {family}", "n", "n of the other", "rooms", "points"]
@@ -69,7 +69,7 @@ def _same_row(gap: Gap) -> list[str]:
     test = ["-", "-", "-"]
     if gap.test is not None:
         test = [p_cell(gap.test.p), p_cell(gap.test.p_holm), detectable(gap.test)]
-    return [_name(gap), gap.family or "all", str(gap.n_first), str(gap.gain.rooms), _points(gap), *test]
+    return [_name(gap), gap.family or "all", _points(gap), str(gap.n_first), str(gap.gain.rooms), *test]
 
 
 def _name(gap: Gap) -> str:
