@@ -43,8 +43,8 @@ def accelerator() -> Accelerator:
     a process alone.
     """
     count = torch.get_num_threads()
-    # A recipe's head may see nothing to learn in a batch; buffers are all frozen.
-    spread = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    # A recipe's head may have nothing to learn from a batch.
+    spread = DistributedDataParallelKwargs(find_unused_parameters=True)
     made = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="no", kwargs_handlers=[spread])
     torch.set_num_threads(count)  # accelerate sets its own among many processes
     return made
