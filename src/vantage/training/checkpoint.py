@@ -20,7 +20,7 @@ from vantage.training.protocols import Trainable
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 _TRAINED, _OPTIMISER = "trained.", "optimiser."
-_FORMAT = "1"
+_FORMAT = "vantage training 1"
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,11 @@ def read(path: Path) -> State:
         with safe_open(path, "pt") as file:
             described = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        said = described["state"]
+        said, written, kind = described["state"], described["sha256"], described["format"]
         found = _digest(said, tensors)
     except (OSError, SafetensorError, KeyError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
-    if described["sha256"] != found:
+    if written != found or kind != _FORMAT:
         raise _damaged(path, "other bytes than were written")
     state = json.loads(said)
     validation = [(int(step), float(loss)) for step, loss in state["validation"]]
