@@ -235,6 +235,7 @@ class _Run:
             ),
             store=self.plan.store.folder,
             may_set_aside=stage.unit == "scan",
+            tracker=self.plan.body.tracker,
         )
 
     def _refuse_too_many(self, found: Mapping[str, Manifest]) -> None:

@@ -25,6 +25,7 @@ class StageBody:
         cost: `(config, items, cache, progress) -> Cost or None`, what some items will bring in from outside;
             asked before any work.
         rehearsal: `(task, config) -> lines`, what a dry run of an item tells beyond its cost; it writes nothing.
+        tracker: `(workspace, warn) -> Tracker or None`, where an item's run is shown while it goes on.
         listing: keys of the configuration (`"generated.rooms"`) that do not shape an item's output: which
             items there are, where they are found; not part of an item's key, so another room costs one room.
         per_item: a mapping field of which an item sees only its own entry.
@@ -41,6 +42,7 @@ class StageBody:
     fingerprint: str | None = None
     cost: str | None = None
     rehearsal: str | None = None
+    tracker: str | None = None
     listing: tuple[str, ...] = ()
     per_item: str | None = None
     follows: str | None = None
@@ -103,6 +105,7 @@ STAGES: Table = {
         body="vantage.training.stage:finetune",
         config="vantage.training.config:FinetuneConfig",
         rehearsal="vantage.training.rehearsal:rehearse",
+        tracker="vantage.registry.tracking:training_tracker",
         listing=("checkpoint_every", "workers", "resume"),
         per_item="arms",
     ),
