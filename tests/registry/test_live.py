@@ -77,7 +77,9 @@ def test_the_machine_is_watched_where_psutil_is_there(store: Store, monkeypatch:
     pytest.importorskip("psutil")
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "1")
     run = begin(store)
-    until(lambda: (r := only_run(store)) is not None and "system/cpu_utilization_percentage" in r.data.metrics)
+    until(
+        lambda: (r := only_run(store)) is not None and "system/cpu_utilization_percentage" in r.data.metrics
+    )
     run.close("d1")
 
 

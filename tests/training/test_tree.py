@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from changes import assert_a_step_changes_what_is_trained
-from toy import Toy, ToySource
 from torch import nn
+from toy import Toy, ToySource
 
 from vantage.core.errors import ContractError
 from vantage.training.tree import Part, parameter_tree, tree_text

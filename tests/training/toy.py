@@ -151,7 +151,7 @@ class Killer:
 
 
 def shard_on_cpu() -> None:
-    """accelerate shards on accelerators alone; its code, torch's `fully_shard` and gloo do it on a CPU too."""
+    """accelerate shards on accelerators alone; its code and gloo do it on a CPU too."""
     from accelerate import PartialState
     from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
@@ -180,7 +180,12 @@ def main(folder: Path, settings: dict[str, Any]) -> Outcome:
             whole = p.detach().full_tensor() if hasattr(p, "full_tensor") else p.detach()
             tensors[name] = whole.cpu().numpy().tobytes().hex()
     if outcome.main:
-        said = {"sharded": sharded, "losses": outcome.losses, "validation": outcome.validation, "tensors": tensors}
+        said = {
+            "sharded": sharded,
+            "losses": outcome.losses,
+            "validation": outcome.validation,
+            "tensors": tensors,
+        }
         (folder / "rank0.json").write_text(json.dumps(said))
         print("finished", flush=True)
     return outcome

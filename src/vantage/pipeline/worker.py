@@ -33,7 +33,7 @@ class Job:
         task: the task; `out` is filled in by the worker.
         store: the stage's folder in the store.
         may_set_aside: whether a `ScanError` sets the item aside; otherwise it stops the stage.
-        tracker: `"module:function"`, `(workspace, warn) -> Tracker or None`, for stages with something to watch.
+        tracker: `"module:function"`, `(workspace, warn) -> Tracker or None`; None for no tracker.
         rows: for the finishing step, the index; its task's `out` is the assembled folder.
     """
 

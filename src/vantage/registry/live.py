@@ -1,11 +1,12 @@
-"""A run in MLflow while its work goes on: values go out from a thread, and a server that is away stops nobody.
+"""A run in MLflow while its work goes on: values go out from a thread, and a server away stops nobody.
 
-MLflow's own asynchronous logging waits for its queue when a run ends and retries for minutes; training must do
-neither, so the thread is our own, and it sends what has gathered in one call.
+MLflow's own asynchronous logging waits for its queue when a run ends and retries for minutes; training must
+do neither, so the thread is our own, and it sends what has gathered in one call.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import queue
 import threading
 import time
@@ -138,8 +139,8 @@ class LiveRun:
         if self._trouble and not self._warned:
             self._warned = True
             self._warn(
-                f"MLflow at {self._store.uri} takes no values ({self._trouble}); training goes on, and its history "
-                "is kept beside the weights"
+                f"MLflow at {self._store.uri} takes no values ({self._trouble}); training goes on, and its "
+                "history is kept beside the weights"
             )
 
 
@@ -154,9 +155,7 @@ def log_params(client: MlflowClient, run_id: str, params: Mapping[str, str], kno
 
 def _system_metrics(run_id: str, uri: str) -> Any:
     """MLflow's monitor of processor, memory and GPU; None without psutil."""
-    try:
-        import psutil  # noqa: F401 - the monitor needs it
-    except ImportError:
+    if importlib.util.find_spec("psutil") is None:
         return None
     import logging
 

@@ -122,8 +122,8 @@ def git_commit(folder: Path) -> str:
 def training_tracker(workspace: Path, warn: Callable[[str], None]) -> Tracker | None:
     """Where runs of the workspace are shown while they go on; None where nobody watches.
 
-    Somebody does where MLFLOW_TRACKING_URI names a server, or VANTAGE_LIVE_RUNS is 1. Otherwise `promote` records
-    the finished runs, and training does not wait for MLflow to start.
+    Somebody does where MLFLOW_TRACKING_URI names a server, or VANTAGE_LIVE_RUNS is 1. Otherwise `promote`
+    records the finished runs, and training does not wait for MLflow to start.
     """
     if not os.environ.get("MLFLOW_TRACKING_URI") and os.environ.get(LIVE_VARIABLE) != "1":
         return None

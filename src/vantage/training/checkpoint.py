@@ -1,4 +1,4 @@
-"""Checkpoints of a run in training: trained tensors, optimiser, losses; one file, whole or not there at all."""
+"""Checkpoints of a run in training: trained tensors, optimiser, losses; one file, whole or not there."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def restore(model: Trainable, optimiser: Any, tensors: Mapping[str, Tensor], whe
     state = _inner(optimiser).state
     for name, value in tensors.items():
         if name.startswith(_OPTIMISER):
-            parameter, key = name.removeprefix(_OPTIMISER).rsplit(":", 1)
-            owner = trained[parameter]
+            owner_name, key = name.removeprefix(_OPTIMISER).rsplit(":", 1)
+            owner = trained[owner_name]
             state[owner][key] = value.clone() if value.ndim == 0 else _like(value, owner).clone()
 
 
@@ -128,7 +128,7 @@ def _digest(said: str, tensors: Mapping[str, Tensor]) -> str:
     state = hashlib.sha256(said.encode())
     for name, value in sorted(tensors.items()):
         state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        state.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+        state.update(memoryview(value.contiguous().reshape(-1).view(torch.uint8).numpy()))
     return state.hexdigest()
 
 

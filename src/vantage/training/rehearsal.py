@@ -59,8 +59,9 @@ def cost_of(model: Trainable, source: BatchSource, plan: Plan) -> list[str]:
         f"tokens of a sample: {min(lengths)} to {max(lengths)}, median {median(lengths):.0f}; {len(lengths)} "
         f"samples, {samples} a step in {len(micros)} micro batches",
         f"a step on the smallest sample: loss {first.loss:.3f}, {seconds:.3f} s",
-        f"memory: about {_mb(held + 3 * trained + activations)} (parameters {_mb(held)}, gradients and optimiser "
-        f"{_mb(3 * trained)}, activations of the largest micro batch {_mb(activations)}), and the library's own",
+        f"memory: about {_mb(held + 3 * trained + activations)} (parameters {_mb(held)}, gradients and "
+        f"optimiser {_mb(3 * trained)}, activations of the largest micro batch {_mb(activations)}), and the "
+        "library's own",
         f"time: about {_time(step_s * plan.steps)} ({plan.steps} steps of {step_s:.2f} s)",
     ]
 

@@ -1,4 +1,4 @@
-"""A run that can be watched while it trains, with what it follows from: parameters and digests of its data."""
+"""A run that can be watched while it trains, with what it follows from: parameters, digests of data."""
 
 from __future__ import annotations
 

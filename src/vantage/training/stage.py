@@ -82,7 +82,13 @@ def finetune(task: Task, config: FinetuneConfig) -> Facts:
         made = prepare(task, config)
         with shown(task, config, made.plan.key) as run:
             outcome = train(
-                made.arm, made.source, made.plan, task.work, task.progress, validation=made.validation, run=run
+                made.arm,
+                made.source,
+                made.plan,
+                task.work,
+                task.progress,
+                validation=made.validation,
+                run=run,
             )
             if outcome.main:
                 save_adapter(task.out, adapter_state(made.arm.base, made.arm.injector), made.described)
