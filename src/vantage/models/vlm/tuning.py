@@ -32,7 +32,7 @@ class LoraSettings:
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.05
 
 
-def select(model: nn.Module, family: Family, tune: Tune, tower: bool = False) -> None:
+def select(model: Any, family: Family, tune: Tune, tower: bool = False) -> None:
     """Freeze all of a stock model but what `tune` names (adapters are added by `add_lora`)."""
     model.requires_grad_(False)
     parts = list(family.projectors(model).values())
