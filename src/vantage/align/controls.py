@@ -1,8 +1,8 @@
-"""What is taken from a model to see whether it uses the ego's pose: the meaning of each control, in one place.
+"""What is taken from a model to see whether it uses the ego's pose: each control's meaning, in one place.
 
-Arrays and samples are changed where they are made (`evaluation.answers`, `models.vlm.controls`); from here come
-the poses and the choices. Each depends on the seed, on a key of what it is done to and on `draw`, which tells
-one time from another (a training step), and on nothing else.
+Arrays and samples are changed where they are made (`evaluation.answers`, `models.vlm.controls`); from here
+come the poses and the choices. Each depends on the seed, on a key of what it is done to and on `draw`, which
+tells one time from another (a training step), and on nothing else.
 """
 
 from __future__ import annotations
