@@ -15,6 +15,7 @@ from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_json
 from vantage.core.tasks import Facts
 from vantage.geometry.transforms import invert
+from vantage.geometry.warp import ImageWarp
 from vantage.models.vlm.listing import Listed, Selection, Unusable, ego_of, list_scan
 from vantage.models.vlm.recorded_scan import RecordedScan
 from vantage.models.vlm.sample import Place, Sample
@@ -108,6 +109,10 @@ class QuestionSamples(Sequence[Sample]):
         """Cameras (to the aligned world, metres) of the scan's kept frames but the ego's."""
         listed = self.listed[index]
         return self._scan(listed.scan_id)[0].T_aligned_others(listed.ego_frame_id)
+
+    def warp(self, index: int) -> ImageWarp | None:
+        """What the patches of a sample's scan were made for; None for the whole image, divided evenly."""
+        return self._scan(self.listed[index].scan_id)[0].patches.warp
 
     def digest(self) -> str:
         """Digest of everything that a run sees of these samples; no picture is read for it.
