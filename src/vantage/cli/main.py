@@ -130,6 +130,16 @@ def recover(
     _command("recover").recover(points, poses, intrinsics, size, shrink, stride, mode, out)
 
 
+@app.command("lift-settings")
+def lift_settings(
+    base: Annotated[str, typer.Option(metavar="ID_OR_DIR", help="On the Hugging Face hub, or a folder.")],
+    revision: Annotated[str, typer.Option(help="Of a model of the hub: a commit, tag or branch.")] = "",
+    views: Annotated[int, typer.Option(min=1, help="Views that the model is shown together.")] = 4,
+) -> None:
+    """Print the parameters of `lift` that fit a model's own image processor."""
+    _command("lift_settings").lift_settings(base, revision, views)
+
+
 @app.command("lift-boxes")
 def lift_boxes(
     depth: Annotated[Path, typer.Option(help="16 bit PNG, or .npy in metres; 0 for holes.")],
