@@ -85,6 +85,10 @@ class Family:
         """Edge, in patches, of what becomes one token."""
         return 1
 
+    def logit_cap(self, model: Any) -> float | None:
+        """c where the model keeps its logits within (-c, c) by c tanh(logit / c); None: it does not."""
+        return None
+
     # Which pictures a model is shown.
 
     def shown(self, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Pictures:

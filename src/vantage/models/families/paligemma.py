@@ -20,6 +20,10 @@ class PaliGemma(Family):
         end = text.rfind(self.placeholder) + len(self.placeholder)
         return f"{text[:end]}{tokenizer.bos_token}{text[end:]}\n"
 
+    def logit_cap(self, model: Any) -> float | None:
+        """Of a Gemma 2 decoder. The other families leave a decoder's cap out, as transformers does."""
+        return getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+
     def extra_inputs(self, ids: Tensor, image_id: int) -> dict[str, Tensor]:
         """The whole prompt sees itself in both directions."""
         return {"token_type_ids": ids.new_zeros(ids.shape)}
