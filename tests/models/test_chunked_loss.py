@@ -75,7 +75,7 @@ def test_bfloat16_states_have_a_float32_softmax_and_equal_gradients() -> None:
     head = OutputHead(layer(4, dtype=torch.bfloat16), VOCABULARY)
     ours = next_token_loss(hidden, labels, head, chunk_logits=11 * VOCABULARY)
     assert ours.total.dtype == torch.float32
-    # A softmax in bfloat16 would be off by a percent; a product of another shape may round its logits otherwise.
+    # A softmax in bfloat16 would be off by a percent; logits may round otherwise in another chunk.
     assert torch.allclose(ours.total, whole(hidden, labels, head), rtol=1e-4)
     exact = OutputHead(layer(4, dtype=torch.bfloat16).float(), VOCABULARY)
     sharp = hidden.detach().float().requires_grad_(True)

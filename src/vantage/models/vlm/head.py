@@ -23,8 +23,7 @@ class OutputHead:
     """What makes logits of hidden states.
 
     Attributes:
-        module: the model's own output layer, whatever wraps it (peft's LoRA or a copy it trains); a weight that
-            is tied to the input embedding is the same parameter.
+        module: the model's own output layer in whatever wraps it (peft's LoRA, or a copy that it trains).
         vocabulary: logits of a token.
         cap: c of logits kept within (-c, c) as c tanh(logit / c); None: as they are.
     """
@@ -59,9 +58,8 @@ def output_head(model: Any) -> OutputHead:
                 expected="none, or 1", found=getattr(config, name),
                 hint="let the family's file say how logits are made",
             )  # fmt: skip
-    return OutputHead(
-        inner.get_output_embeddings(), int(config.vocab_size), family_of(inner).logit_cap(inner)
-    )
+    cap = family_of(inner).logit_cap(inner)
+    return OutputHead(inner.get_output_embeddings(), int(config.vocab_size), cap)
 
 
 def last_hidden(model: Any, inputs: Mapping[str, Any]) -> Float[Tensor, "b t d"]:
