@@ -14,7 +14,8 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from vantage.models.vlm.cross_entropy import IGNORED, LossSum, next_token_loss
+from vantage.models.vlm.batch import NOT_LEARNED
+from vantage.models.vlm.cross_entropy import LossSum, next_token_loss
 from vantage.models.vlm.head import OutputHead
 
 VOCABULARY, WIDTH = 97, 12
@@ -25,7 +26,7 @@ def drawn(seed: int, rows: int, length: int, share: float, dtype: torch.dtype) -
     generator = torch.Generator().manual_seed(seed)
     hidden = torch.randn(rows, length, WIDTH, generator=generator).to(dtype).requires_grad_(True)
     labels = torch.randint(0, VOCABULARY, (rows, length), generator=generator)
-    labels[torch.rand(rows, length, generator=generator) >= share] = IGNORED
+    labels[torch.rand(rows, length, generator=generator) >= share] = NOT_LEARNED
     return hidden, labels
 
 
@@ -37,7 +38,7 @@ def layer(seed: int, bias: bool = True, dtype: torch.dtype = torch.float32) -> n
 
 def whole(hidden: Tensor, labels: Tensor, head: OutputHead) -> Tensor:
     logits = head(hidden[:, :-1]).float().flatten(0, 1)
-    return nn.functional.cross_entropy(logits, labels[:, 1:].flatten(), reduction="sum", ignore_index=IGNORED)
+    return nn.functional.cross_entropy(logits, labels[:, 1:].flatten(), reduction="sum", ignore_index=NOT_LEARNED)
 
 
 def gradients(loss: Tensor, hidden: Tensor, head: OutputHead) -> list[Tensor]:
@@ -48,7 +49,7 @@ def gradients(loss: Tensor, hidden: Tensor, head: OutputHead) -> list[Tensor]:
 def require_equal(ours: LossSum, hidden: Tensor, labels: Tensor, head: OutputHead, tolerance: float) -> None:
     theirs = whole(hidden, labels, head)
     assert torch.allclose(ours.total, theirs, rtol=tolerance, atol=tolerance)
-    assert ours.tokens == int((labels[:, 1:] != IGNORED).sum())
+    assert ours.tokens == int((labels[:, 1:] != NOT_LEARNED).sum())
     pairs = zip(gradients(ours.total, hidden, head), gradients(theirs, hidden, head), strict=True)
     for mine, other in pairs:
         assert mine.dtype == other.dtype
@@ -129,7 +130,7 @@ def test_the_gradient_is_scaled_by_what_comes_after() -> None:
 def test_nothing_learned_is_zero_with_a_gradient_path(shape: tuple[int, int]) -> None:
     hidden = torch.full((*shape, WIDTH), float("inf"), requires_grad=True)
     linear = layer(11)
-    ours = next_token_loss(hidden, torch.full(shape, IGNORED), OutputHead(linear, VOCABULARY))
+    ours = next_token_loss(hidden, torch.full(shape, NOT_LEARNED), OutputHead(linear, VOCABULARY))
     assert (ours.tokens, float(ours.total.detach())) == (0, 0.0)
     ours.total.backward()
     for leaf in (hidden, linear.weight, linear.bias):

@@ -17,14 +17,15 @@ from transformers import (
 )
 
 from vantage.core.errors import ParameterError
-from vantage.models.vlm.cross_entropy import IGNORED, next_token_loss
+from vantage.models.vlm.batch import NOT_LEARNED
+from vantage.models.vlm.cross_entropy import next_token_loss
 from vantage.models.vlm.head import last_hidden, output_head
 
 
 def labels_of(inputs: Inputs) -> Tensor:
     """Every token of text is learned."""
     ids = inputs["input_ids"]
-    return torch.where((ids == IMAGE_ID) | (ids == PAD_ID), IGNORED, ids)
+    return torch.where((ids == IMAGE_ID) | (ids == PAD_ID), NOT_LEARNED, ids)
 
 
 def require_the_models_own(model: Any, inputs: Inputs) -> None:

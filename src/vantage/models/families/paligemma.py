@@ -15,6 +15,7 @@ class PaliGemma(Family):
     name = "paligemma"
     special_tokens = False
     marks_images = False
+    prefix_sees_question = True
 
     def prompt(self, text: str, tokenizer: Any) -> str:
         """The images, then a beginning of text, then the text and a line end."""

@@ -15,10 +15,9 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from vantage.models.vlm.batch import NOT_LEARNED
 from vantage.models.vlm.head import OutputHead
 
-IGNORED = -100
-"""Label of a token that is not learned, as in transformers."""
 
 CHUNK_LOGITS, CHUNK_LOGITS_CPU = 2**26, 2**23
 """Logits that exist at a time, 256 MiB in float32 on a GPU and 32 MiB on a CPU: more are no faster."""
@@ -42,7 +41,7 @@ def next_token_loss(
 
     Args:
         hidden: the decoder's last hidden states.
-        labels: ids at their own places, `IGNORED` where nothing is learned; the state before a token predicts
+        labels: ids at their own places, `NOT_LEARNED` where nothing is learned; the state before a token predicts
             it, as in transformers.
         head: makes the logits; its parameters get their gradients if they require any.
         chunk_logits: at most so many logits exist at a time (but at least those of one token); None: as many
@@ -51,7 +50,7 @@ def next_token_loss(
     Without a learned token the total is 0 and its gradients are zeros.
     """
     targets = labels[:, 1:]
-    learned = targets != IGNORED
+    learned = targets != NOT_LEARNED
     rows = hidden[:, :-1][learned]
     if chunk_logits is None:
         chunk_logits = CHUNK_LOGITS_CPU if hidden.device.type == "cpu" else CHUNK_LOGITS
