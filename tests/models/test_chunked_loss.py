@@ -38,7 +38,8 @@ def layer(seed: int, bias: bool = True, dtype: torch.dtype = torch.float32) -> n
 
 def whole(hidden: Tensor, labels: Tensor, head: OutputHead) -> Tensor:
     logits = head(hidden[:, :-1]).float().flatten(0, 1)
-    return nn.functional.cross_entropy(logits, labels[:, 1:].flatten(), reduction="sum", ignore_index=NOT_LEARNED)
+    targets = labels[:, 1:].flatten()
+    return nn.functional.cross_entropy(logits, targets, reduction="sum", ignore_index=NOT_LEARNED)
 
 
 def gradients(loss: Tensor, hidden: Tensor, head: OutputHead) -> list[Tensor]:

@@ -18,7 +18,6 @@ from torch.autograd.function import once_differentiable
 from vantage.models.vlm.batch import NOT_LEARNED
 from vantage.models.vlm.head import OutputHead
 
-
 CHUNK_LOGITS, CHUNK_LOGITS_CPU = 2**26, 2**23
 """Logits that exist at a time, 256 MiB in float32 on a GPU and 32 MiB on a CPU: more are no faster."""
 
@@ -41,8 +40,8 @@ def next_token_loss(
 
     Args:
         hidden: the decoder's last hidden states.
-        labels: ids at their own places, `NOT_LEARNED` where nothing is learned; the state before a token predicts
-            it, as in transformers.
+        labels: ids at their own places, `NOT_LEARNED` where nothing is learned; the state before a
+            token predicts it, as in transformers.
         head: makes the logits; its parameters get their gradients if they require any.
         chunk_logits: at most so many logits exist at a time (but at least those of one token); None: as many
             as suit the device.

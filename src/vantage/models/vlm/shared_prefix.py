@@ -1,8 +1,9 @@
 """Several dialogs about one set of views: the views are computed once, each dialog as if it were alone.
 
-A row is [prefix][dialog 1][dialog 2]...: what all dialogs begin with (views, situation), then what each goes on
-with. A dialog sees the prefix and itself, and its positions go on where the prefix ends. Attention and positions
-are all by which tokens of a decoder hear of one another, so loss and gradients equal those of single dialogs.
+A row is [prefix][dialog 1][dialog 2]...: what all dialogs begin with (views, situation), then what each goes
+on with. A dialog sees the prefix and itself, and its positions go on where the prefix ends. Tokens of a
+decoder hear of one another by attention and positions alone, so loss and gradients equal those of single
+dialogs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from vantage.models.vlm.batch import NOT_LEARNED
 PREFIX, PADDING = -1, -2
 """Values of `PrefixRows.slot` beside the numbers of dialogs."""
 
-Dialog = tuple[Int64[Tensor, "n"], Bool[Tensor, "n"]]
+Dialog = tuple[Int64[Tensor, "_"], Bool[Tensor, "_"]]
 """Token ids of a dialog from its first view on, and which of them are learned; see `batch.encoded`."""
 
 
@@ -30,8 +31,8 @@ class PrefixRows:
 
     Attributes:
         input_ids: prefix and dialogs.
-        labels: ids to be learned at their own places, -100 elsewhere; what comes before a learned token in its
-            row comes before it in its dialog as well.
+        labels: ids to be learned at their own places, -100 elsewhere; the token before a learned one in
+            its row is the one before it in its dialog.
         slot: number of the dialog that a token belongs to, `PREFIX` or `PADDING`.
         offset: place of the token in its dialog, counted with the prefix.
     """
@@ -46,8 +47,8 @@ class PrefixRows:
         return PrefixRows(*(t.to(device) for t in (self.input_ids, self.labels, self.slot, self.offset)))
 
     def sees(self, window: int | None = None) -> Bool[Tensor, "b 1 t t"]:
-        """True where a token (row) may look at another (column): back to `window` tokens of its own dialog, or
-        without a bound. Padding sees itself alone, so that no row is empty."""
+        """True where a token (row) may look at another (column), back to `window` tokens of its own dialog
+        if that is given. Padding sees itself alone, so that no row is empty."""
         one, other = self.slot[:, :, None], self.slot[:, None, :]
         mask = ((one == other) | (other == PREFIX)) & (one != PADDING) & (other != PADDING)
         length = self.slot.shape[1]
@@ -114,6 +115,8 @@ def _row(
         rest = own[shared:]
         ids.append(rest)
         labels.append(torch.where(learned[shared:], rest, NOT_LEARNED))
+        # Without anything in common this is the dialog's first token, which nothing of it predicts.
+        labels[-1][0] = NOT_LEARNED
         slots.append(torch.full_like(rest, number))
         offsets.append(torch.arange(shared, len(own)))
     return torch.cat(ids), torch.cat(labels), torch.cat(slots), torch.cat(offsets)
