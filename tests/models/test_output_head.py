@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from tiny_vlms import CASES, IMAGE_ID, PAD_ID, VOCABULARY, Inputs, seeded
+from tiny_vlms import CASES, FAMILY_CASES, IMAGE_ID, PAD_ID, VOCABULARY, Inputs, seeded
 from torch import Tensor
 from transformers import (
     LlavaConfig,
@@ -16,7 +17,8 @@ from transformers import (
     PaliGemmaForConditionalGeneration,
 )
 
-from vantage.core.errors import ParameterError
+from vantage.core.errors import ContractError, ParameterError
+from vantage.models.injector import InjectionConfig, Injector
 from vantage.models.vlm.batch import NOT_LEARNED
 from vantage.models.vlm.cross_entropy import next_token_loss
 from vantage.models.vlm.head import last_hidden, output_head
@@ -96,3 +98,18 @@ def test_a_decoder_that_scales_its_logits_is_refused() -> None:
     config = LlavaConfig(vision_config=case.model.config.vision_config, text_config=text)
     with pytest.raises(ParameterError, match="logits_scaling"):
         output_head(LlavaForConditionalGeneration(config))
+
+
+@pytest.mark.parametrize("name", FAMILY_CASES)
+def test_coordinates_are_checked_in_a_pass_without_logits_too(name: str) -> None:
+    case = CASES[name]()
+    injector = Injector.fresh(case.model, InjectionConfig(), seed=0)
+    geometry = case.random_geometry()
+    with torch.no_grad(), injector.bind(geometry):
+        states = last_hidden(case.model, case.inputs)
+    with torch.no_grad():
+        assert torch.equal(states, last_hidden(case.model, case.inputs))
+    moved = replace(geometry, samples=tuple(reversed(geometry.samples)))
+    if moved.samples != geometry.samples:
+        with pytest.raises(ContractError, match="different images"), injector.bind(moved):
+            last_hidden(case.model, case.inputs)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from peft import LoraConfig, get_peft_model
 from tiny_vlms import CASES, IMAGE_ID, PAD_ID, Case, Inputs, seeded
 from torch import Tensor
 
@@ -125,6 +126,27 @@ def test_gradient_checkpointing_changes_nothing(name: str, reentrant: bool) -> N
     case.model.train()
     case.model.gradient_checkpointing_enable({"use_reentrant": reentrant})
     case.model.enable_input_require_grads()
+    require_exact(case)
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("kind", ["bfloat16", "autocast"])
+def test_masks_suit_lower_precision(kind: str, attention: str) -> None:
+    case = CASES["llava"]()
+    dialogs = dialogs_of(case)
+    exact, tokens = one_by_one(case, dialogs)
+    case.model.set_attn_implementation(attention)
+    if kind == "bfloat16":
+        case.model.to(torch.bfloat16)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=kind == "autocast"):
+        found, _ = together(case, dialogs)
+    assert abs(float(found - exact.detach())) / tokens < 0.05
+
+
+def test_peft_may_wrap_the_model() -> None:
+    case = CASES["qwen3_vl"]()
+    config = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    case.model = get_peft_model(case.model, config)
     require_exact(case)
 
 
