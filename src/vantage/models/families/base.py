@@ -59,6 +59,9 @@ class Family:
     marks_images: ClassVar[bool] = True
     """Whether `prompt` only puts marks around images, which holds inside a chat template too."""
 
+    prefix_sees_question: ClassVar[bool] = False
+    """Whether the decoder lets the views look ahead at the question, so that dialogs cannot share them."""
+
     # Where things are.
 
     def tower(self, model: nn.Module) -> nn.Module:
@@ -91,6 +94,10 @@ class Family:
     def edge(self, model: Any) -> int:
         """Edge, in patches, of what becomes one token."""
         return 1
+
+    def logit_cap(self, model: Any) -> float | None:
+        """c where the model keeps its logits within (-c, c) by c tanh(logit / c); None: it does not."""
+        return None
 
     # Which pictures a model is shown.
 
@@ -147,6 +154,15 @@ class Family:
     def prompt(self, text: str, tokenizer: Any) -> str:
         """A prompt with its placeholders, as the family is trained with it."""
         return text
+
+    def positions(
+        self, model: Any, ids: Tensor, mask: Tensor, inputs: Mapping[str, Any]
+    ) -> Int64[Tensor, "a b t"] | None:
+        """Positions of the tokens that `mask` is True at, on each axis; None: they are counted, on one.
+
+        `inputs` are those of the images.
+        """
+        return None
 
     def extra_inputs(self, ids: Tensor, image_id: int) -> dict[str, Tensor]:
         """Further inputs that follow from the token ids."""
