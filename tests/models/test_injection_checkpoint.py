@@ -30,7 +30,7 @@ def trained(case: Case, config: InjectionConfig) -> Injector:
     parameters = [p.requires_grad_(True) for part in parts for p in part.parameters()]
     optimiser = torch.optim.SGD(parameters, lr=0.5)
     for _ in range(2):  # the first step moves the encoder's last layer alone
-        with injector.bind(case.random_geometry()):
+        with injector.bind(case.random_geometry(beside=config.encoder.beside)):
             case.model(**case.inputs).logits.pow(2).mean().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
@@ -39,15 +39,22 @@ def trained(case: Case, config: InjectionConfig) -> Injector:
 
 
 def answers(injector: Injector, case: Case) -> torch.Tensor:
-    with torch.no_grad(), injector.bind(case.random_geometry()):
+    geometry = case.random_geometry(beside=injector.config.encoder.beside)
+    with torch.no_grad(), injector.bind(geometry):
         out: torch.Tensor = case.model(**case.inputs).logits
     return out
 
 
+ENCODERS = (EncoderConfig("mlp", "scene_centred", 16), EncoderConfig("pose_point", "box_unit", 16))
+
+
+@pytest.mark.parametrize("encoder", ENCODERS, ids=lambda e: e.kind)
 @pytest.mark.parametrize("site", get_args(Site))
 @pytest.mark.parametrize("name", FAMILY_CASES)
-def test_outputs_are_equal_after_loading_into_the_base(name: str, site: Site, tmp_path: Path) -> None:
-    case, config = CASES[name](), InjectionConfig(site, encoder=EncoderConfig("mlp", "scene_centred", 16))
+def test_outputs_are_equal_after_loading_into_the_base(
+    name: str, site: Site, encoder: EncoderConfig, tmp_path: Path
+) -> None:
+    case, config = CASES[name](), InjectionConfig(site, encoder=encoder)
     injector = trained(case, config)
     found = answers(injector, case)
     save_injection(tmp_path, injector, IDENTITY)
@@ -121,6 +128,27 @@ def test_weights_that_are_missing_unknown_misshaped_or_damaged_are_refused(saved
     path.unlink()
     with pytest.raises(ContractError, match="missing"):
         load_injection(folder, base)
+
+
+def test_a_pose_encoder_is_refused_where_another_kind_is_computed_with_and_the_reverse(
+    saved: tuple[Case, Path], tmp_path: Path
+) -> None:
+    case, bare = saved
+    kinds = ("pose_point", "pose_view")
+    for kind in kinds:
+        config = InjectionConfig("post_vit", "aligned", EncoderConfig(kind))  # type: ignore[arg-type]
+        folder = tmp_path / kind
+        save_injection(folder, Injector.fresh(case.model, config, seed=1), IDENTITY)
+        base = LoadedBase(case.model, folder, IDENTITY)
+        assert load_injection(folder, base, config).encoder.numbers == config.encoder.numbers
+        assert json.loads((folder / CONFIG_FILE).read_text())["encoder"]["kind"] == kind
+        for other in (*kinds, "sinusoid_mlp"):
+            if other != kind:
+                encoder = EncoderConfig(other)  # type: ignore[arg-type]
+                with pytest.raises(ContractError, match=f"kind {other}"):
+                    load_injection(folder, base, replace(config, encoder=encoder))
+        with pytest.raises(ContractError, match=f"kind {kind}"):
+            load_injection(bare, base, replace(config, frame="ego_level"))
 
 
 @pytest.mark.parametrize(
