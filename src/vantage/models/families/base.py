@@ -55,6 +55,8 @@ class Family:
     """What stands for an image in a prompt, and, repeated, for its tokens."""
     special_tokens: ClassVar[bool] = True
     """Whether the tokenizer adds its own special tokens around a prompt."""
+    marks_images: ClassVar[bool] = True
+    """Whether `prompt` only puts marks around images, which holds inside a chat template too."""
 
     # Where things are.
 

@@ -14,6 +14,7 @@ class PaliGemma(Family):
 
     name = "paligemma"
     special_tokens = False
+    marks_images = False
 
     def prompt(self, text: str, tokenizer: Any) -> str:
         """The images, then a beginning of text, then the text and a line end."""
