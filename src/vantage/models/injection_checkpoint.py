@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import transformers
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from vantage.core import atomic
@@ -24,6 +23,7 @@ from vantage.models.encoders.config import Kind, Normalisation
 from vantage.models.families import Site
 from vantage.models.injector import InjectionConfig, Injector
 from vantage.models.loading.load import BaseIdentity, LoadedBase
+from vantage.models.state_file import read_state
 from vantage.records.jsonfile import read_json_record
 
 RECORD, VERSION = "injection", 1
@@ -126,20 +126,7 @@ def _require_same(path: Path, found: InjectionConfig, expected: InjectionConfig)
 
 
 def _load_state(path: Path, injector: Injector) -> None:
-    if not path.is_file():
-        raise ContractError("a model file is missing", where=path, hint="train it again")
-    try:
-        state = load(path.read_bytes())
-    except SafetensorError as error:
-        raise ContractError("a file of weights is damaged", where=path, found=error) from error
-    ours = injection_state(injector)
-    for name in sorted(ours.keys() | state.keys()):
-        needed, given = (None if name not in s else tuple(s[name].shape) for s in (ours, state))
-        if needed != given:
-            raise ContractError(
-                "a tensor does not fit the model", where=path, expected=f"{name}: {needed or 'none'}",
-                found=given or "none",
-            )  # fmt: skip
+    state = read_state(path, injection_state(injector))
     for part, module in _parts(injector).items():
         own = {n.removeprefix(f"{part}."): v for n, v in state.items() if n.startswith(f"{part}.")}
         module.load_state_dict(own)
