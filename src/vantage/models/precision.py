@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Self
 
 from torch import Tensor, nn
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 class InFloat32(nn.Module):
     """A module that moves between devices with its model but keeps the precision of its parameters."""
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> InFloat32:
         def keeping_precision(tensor: Tensor) -> Tensor:
             moved = fn(tensor)
             if moved.is_floating_point() and moved.dtype != tensor.dtype:

@@ -54,10 +54,11 @@ class Situated(InFloat32):
                 "the tokens of a situated model are taken", where=type(model).__name__,
                 expected="ids of their own", found=dict(zip(NAMES, tokens.ids, strict=True)),
             )  # fmt: skip
+        table: nn.Module = model.get_input_embeddings()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._draw(_scale(model.get_input_embeddings().weight))
-        self.to(model.get_input_embeddings().weight.device)
+            self._draw(_scale(table))
+        self.to(next(table.parameters()).device)
 
     def _draw(self, scale: float) -> None:
         config, width = self.config, self.width
@@ -182,7 +183,8 @@ class Situated(InFloat32):
 
 
 @torch.no_grad()
-def _scale(table: Float[Tensor, "words d"]) -> float:
-    """Root mean square of a table of embeddings, of some thousand of its rows."""
-    some = table[:: max(1, len(table) // 4096)].float()
-    return float(some.square().mean().sqrt())
+def _scale(table: nn.Module) -> float:
+    """Root mean square of some thousand words as a table gives them (Gemma's are not its rows)."""
+    weight: Tensor = table.weight
+    some = torch.arange(0, len(weight), max(1, len(weight) // 4096), device=weight.device)
+    return float(table(some).float().square().mean().sqrt())
