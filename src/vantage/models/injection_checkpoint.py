@@ -75,7 +75,7 @@ def load_injection(folder: Path, base: LoadedBase, expected: InjectionConfig | N
     if value["base"]["fingerprint"] != base.identity.fingerprint:
         raise ContractError(
             "the checkpoint was trained on another base", where=path,
-            expected=_named(value["base"]), found=_named(asdict(base.identity)),
+            expected=BaseIdentity(**value["base"]).told(), found=base.identity.told(),
             hint="load the base it names",
         )  # fmt: skip
     injector = Injector.fresh(base.model, config, seed=0)
@@ -130,7 +130,3 @@ def _load_state(path: Path, injector: Injector) -> None:
     for part, module in _parts(injector).items():
         own = {n.removeprefix(f"{part}."): v for n, v in state.items() if n.startswith(f"{part}.")}
         module.load_state_dict(own)
-
-
-def _named(identity: Mapping[str, Any]) -> str:
-    return f"{identity['base']} {identity['revision']} ({identity['fingerprint'][:12]})"
