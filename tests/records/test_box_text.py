@@ -99,7 +99,7 @@ def test_errors_are_those_declared_and_only_the_published_lattice_is_biased(latt
 
 @given(st.integers(-500, 499), st.integers(0, 1000), st.integers(1, 1000), st.integers(-998, 1999))
 def test_every_number_of_the_lattice_is_its_own_middle(angle: int, size: int, z: int, u: int) -> None:
-    numbers = (u, 1 - u, z, angle, size, 1000 - size, size)
+    numbers = (u, 1000 - u, z, angle, size, 1000 - size, size)
     assert numbers_of(box_of(3, "x", numbers, METRIC, CAMERA), METRIC, CAMERA) == numbers
 
 
