@@ -25,6 +25,7 @@ _EXPRESSION = re.compile(rf"(?:\s|{_NUMBER}(?![A-Za-z_0-9.])|{_NAME}|\*\*|//|<=|
 
 FUNCTIONS: Final[dict[str, tuple[Callable[..., float], int, int]]] = {
     "sqrt": (math.sqrt, 1, 1), "atan2": (math.atan2, 2, 2), "abs": (abs, 1, 1), "floor": (math.floor, 1, 1),
+    "round": (lambda value: math.floor(value + 0.5), 1, 1),
     "min": (min, 2, 16), "max": (max, 2, 16), "deg": (math.degrees, 1, 1), "rad": (math.radians, 1, 1),
     "degrees": (math.degrees, 1, 1), "radians": (math.radians, 1, 1),
 }  # fmt: skip
@@ -81,11 +82,6 @@ def holds(text: str, values: Values | None = None) -> bool:
         raise UnreadableError("not a comparison of two values", found=text[:80])
     left, right = (_finite(side, text, values or Values()) for side in (tree.left, tree.comparators[0]))
     return _COMPARED[type(tree.ops[0])](left, right)
-
-
-def is_comparison(text: str) -> bool:
-    """Whether there is a sign of comparison in the text."""
-    return "<" in text or ">" in text
 
 
 def numbers_in(text: str) -> tuple[str, ...]:
