@@ -38,7 +38,9 @@ expressions = st.recursive(
         st.tuples(inner, st.sampled_from("+-*/"), inner).map(_joined),
         inner.map(lambda e: (f"({e[0]})**2", _or_nan(lambda x: x**2, e[1]))),
         inner.map(lambda e: (f"abs({e[0]})", abs(e[1]))),
-        st.tuples(inner, inner).map(lambda t: (f"min({t[0][0]}, {t[1][0]})", t[0][1] + min(0.0, t[1][1] - t[0][1]))),
+        st.tuples(inner, inner).map(
+            lambda t: (f"min({t[0][0]}, {t[1][0]})", t[0][1] + min(0.0, t[1][1] - t[0][1]))
+        ),
         st.tuples(inner, inner).map(lambda t: (f"atan2({t[0][0]}, {t[1][0]})", math.atan2(t[0][1], t[1][1]))),
     ),
     max_leaves=8,

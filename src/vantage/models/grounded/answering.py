@@ -69,7 +69,8 @@ def ground_and_answer(
     """
     first = Turn(locate_prompt(question, lattice))
     located = ask((first,))
-    read = read_boxes(located, lattice, view.camera)
+    text = "" if located.strip().lower() == NOTHING else located
+    read = read_boxes(text, lattice, view.camera)
     boxes = tuple(Located.of(box, view) for box in read.boxes)
     answered = Turn(first.question, located.strip() or NOTHING)
     thought, said = split_thinking(ask((answered, Turn(reason_prompt(question, boxes)))))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from vantage.models.grounded.arithmetic import spelled
 from vantage.models.grounded.clauses import (
     CHOICE,
-    COMPARISON,
     chain,
     clauses,
+    comparisons,
     expression_at_end,
     name_at_end,
     stated,
@@ -48,7 +48,7 @@ def check(thought: str, boxes: Sequence[Located] = ()) -> Checked:
         before = len(state.steps)
         parts = chain(clause)
         _equalities(state, clause, parts)
-        for comparison in COMPARISON.findall(clause):
+        for comparison in comparisons(clause):
             state.compare(clause, comparison)
         if len(state.steps) == before and len(parts) > 1:
             state.steps.append(StepCheck(clause, "", None, None, "nothing in it can be computed"))
@@ -65,7 +65,7 @@ def _equalities(state: Execution, clause: str, parts: Sequence[str]) -> None:
         number = stated(parts[i], last=i == len(parts) - 1)
         if number is None:
             continue
-        true = state.equal(clause, parts[i - 1], number, given=i == 1 and name is not None)
+        true = state.equal(clause, parts[i - 1], number, first=i == 1, named=name is not None)
         if true is not None:
             first = first or (number, true)
     if name is not None and first is not None:

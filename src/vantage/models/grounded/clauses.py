@@ -25,7 +25,8 @@ CHOICE: Final = re.compile(
     r"else (?P<no>[A-Za-z][\w-]*)\s*=\s*(?P<said>[A-Za-z][\w-]*)\s*\.?"
 )
 _SIDE = r"[-+]?(?:[0-9]+(?:\.[0-9]+)?|[A-Za-z_]\w*(?:\.[a-z]+)?)"
-COMPARISON: Final = re.compile(rf"(?<![\w.)*/+-])({_SIDE}\s*(?:<=|>=|<|>)\s*{_SIDE})(?![\w(*/+])")
+_COMPARISON = re.compile(rf"(?<![\w.)*/+-])({_SIDE}\s*(?:<=|>=|<|>)\s*{_SIDE})(?![\w(*/+])")
+_CONDITIONAL = re.compile(r"\b(?:if|when|whether|unless|until|while)\s*$", re.IGNORECASE)
 _NAME_AT_END = re.compile(r"(?:^|[\s:(])([A-Za-z_]\w*)\s*$")
 _LONGEST_SEARCH = 200
 
@@ -71,6 +72,12 @@ def chain(clause: str) -> list[str]:
     return _EQUALS.split(spelled(clause))
 
 
+def comparisons(clause: str) -> list[str]:
+    """What a clause states to be less or greater; what follows an "if" is not stated."""
+    found = _COMPARISON.finditer(clause)
+    return [each[1] for each in found if not _CONDITIONAL.search(clause[: each.start()])]
+
+
 def stated(part: str, last: bool) -> Stated | None:
     """The number that a part of a chain is, with its unit; in the last part other words may follow it."""
     found = _STATED.fullmatch(part)
@@ -88,11 +95,10 @@ def stated(part: str, last: bool) -> Stated | None:
 def expression_at_end(part: str, values: Values) -> str | None:
     """The longest end of a text that is arithmetic (a single number is not), words before it left out."""
     text = part.strip()
-    start = max(0, len(text) - _LONGEST_SEARCH)
-    for place in range(start, len(text)):
-        if place and text[place - 1] not in " \t:":
+    for place in range(max(0, len(text) - _LONGEST_SEARCH), len(text)):
+        before, candidate = text[:place], text[place:]
+        if not _may_begin(before, candidate):
             continue
-        candidate = text[place:]
         if stated(candidate, last=False) is not None:
             return None
         try:
@@ -101,6 +107,18 @@ def expression_at_end(part: str, values: Values) -> str | None:
             continue
         return candidate
     return None
+
+
+def _may_begin(before: str, candidate: str) -> bool:
+    """Whether an expression may begin here: after a word or a colon, not in the middle of another one."""
+    if not before:
+        return True
+    return (
+        before[-1] in " \t:"
+        and not before.rstrip().endswith(tuple("+-*/%(,^<>"))
+        and candidate[0] not in "+*/%),"
+        and not candidate.startswith("- ")
+    )
 
 
 def name_at_end(part: str) -> str | None:

@@ -1,11 +1,11 @@
-"""Two-turn training dialogs from question records: boxes as text first, then steps over them and the answer."""
+"""Two-turn training dialogs from question records: boxes as text, then steps over them and the answer."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from vantage.core.errors import ContractError
 from vantage.core.frames import require_frame
 from vantage.geometry.boxes import OrientedBox
+from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import invert
 from vantage.models.grounded.checks import check
 from vantage.models.grounded.programs import PROGRAMS, steps_of
@@ -82,7 +83,7 @@ def grounded_dialogs(
 
 
 def ego_view(
-    camera: Any, T_aligned_cam: Float[np.ndarray, "4 4"], T_aligned_ego: Float[np.ndarray, "4 4"]
+    camera: Pinhole, T_aligned_cam: Float[np.ndarray, "4 4"], T_aligned_ego: Float[np.ndarray, "4 4"]
 ) -> EgoView:
     """The view of a question's ego frame: its colour camera, in the question's `ego_level` frame."""
     return EgoView(camera, invert(T_aligned_ego) @ np.asarray(T_aligned_cam, dtype=np.float64))

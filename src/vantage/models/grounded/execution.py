@@ -54,6 +54,7 @@ class Execution:
 
     @classmethod
     def of(cls, boxes: Sequence[Located]) -> Execution:
+        """Before the first step: the numbers of the boxes are known."""
         known = {f"{box.name}.{k}": value for box in boxes for k, value in box.values.items()}
         return cls([], dict(known), dict(known), frozenset(abs(v) for v in known.values()))
 
@@ -65,11 +66,19 @@ class Execution:
         """Values as they come out."""
         return Values(self.true_names, self.true_literals)
 
-    def equal(self, clause: str, left: str, number: Stated, given: bool) -> float | None:
-        """Check `left = number`; gives the true value with the number's decimals, None if there is none."""
-        pairs, unsourced = self._pairs(left, number)
+    def equal(self, clause: str, left: str, number: Stated, first: bool, named: bool) -> float | None:
+        """Check `left = number`; gives the true value with the number's decimals, None if there is none.
+
+        Args:
+            clause: that it stands in.
+            left: what stands between the two `=` before, or words and an expression where it is the first.
+            number: what it is said to be.
+            first: whether it is.
+            named: whether it ends in a name that is given its value here.
+        """
+        pairs, unsourced = self._pairs(left, number, whole=not first)
         if not pairs:
-            return self._given(clause, number) if given else None
+            return self._given(clause, number) if first and named else None
         believed, executed = min(pairs, key=lambda pair: abs(pair[0] - number.value))
         agrees = abs(believed - number.value) <= number.tolerance
         self.steps.append(StepCheck(clause, number.text, believed, agrees, unsourced=unsourced))
@@ -83,7 +92,9 @@ class Execution:
         self.stated_numbers.add(abs(number.value))
         return number.value
 
-    def _pairs(self, left: str, number: Stated) -> tuple[list[tuple[float, float]], tuple[str, ...]]:
+    def _pairs(
+        self, left: str, number: Stated, whole: bool
+    ) -> tuple[list[tuple[float, float]], tuple[str, ...]]:
         """What is left of a number, as believed and as executed; in degrees too where it is stated so."""
         before = stated(left, last=False)
         if before is not None:
@@ -93,7 +104,7 @@ class Execution:
             )
             return [pair if turn is None else (turn(pair[0]), turn(pair[1]))], ()
         expression = expression_at_end(left, self.believed())
-        if expression is None:
+        if expression is None or (whole and expression != left.strip()):
             return [], ()
         pair = evaluate(expression, self.believed()), _executed(expression, self.executed())
         both = [pair, (math.degrees(pair[0]), math.degrees(pair[1]))]
