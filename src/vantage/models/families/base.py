@@ -51,6 +51,7 @@ class Family:
     order: ClassVar[Literal["raster", "raster_with_class", "merge_blocks"]] = "raster"
     tower_name: ClassVar[str] = "vision_tower"
     projector_name: ClassVar[str] = "multi_modal_projector"
+    decoder_name: ClassVar[str] = "language_model"
     placeholder: ClassVar[str] = "<image>"
     """What stands for an image in a prompt, and, repeated, for its tokens."""
     special_tokens: ClassVar[bool] = True
@@ -67,6 +68,10 @@ class Family:
     def projector(self, model: nn.Module) -> nn.Module:
         """What makes the decoder's tokens of the tower's output."""
         return locate(model, self.projector_name)
+
+    def decoder(self, model: nn.Module) -> nn.Module:
+        """The language model, without its head."""
+        return locate(model, self.decoder_name)
 
     def projectors(self, model: nn.Module) -> dict[str, nn.Module]:
         """Every module between tower and decoder, by a stable name: what "projector only" trains."""
