@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
-
-import numpy as np
-from jaxtyping import Float
 
 from vantage.core.errors import ContractError
 from vantage.core.frames import require_frame
 from vantage.geometry.boxes import OrientedBox
-from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import invert
 from vantage.models.grounded.checks import check
 from vantage.models.grounded.programs import PROGRAMS, steps_of
@@ -22,8 +19,10 @@ from vantage.models.grounded.view import EgoView, Located
 from vantage.models.vlm.sample import Turn
 from vantage.records.box_lattice import METRIC, BoxLattice
 from vantage.records.box_text import read_boxes, write_boxes
-from vantage.records.objects import SceneObject
-from vantage.records.questions import Question
+from vantage.records.frames import kept_frames
+from vantage.records.objects import SceneObject, read_objects
+from vantage.records.questions import Question, read_questions
+from vantage.records.scan import read_scan
 from vantage.records.thinking import join_thinking
 from vantage.records.view_boxes import ViewBox
 
@@ -64,7 +63,7 @@ def grounded_dialogs(
     Args:
         questions: of one scan.
         objects: of that scan.
-        view: the ego's view in `ego_level`, by ego frame id; see `ego_view`.
+        view: the ego's view in `ego_level`, by ego frame id.
         lattice: for the boxes of the first turn.
 
     Raises:
@@ -82,11 +81,25 @@ def grounded_dialogs(
     return GroundedDialogs(turns, single)
 
 
-def ego_view(
-    camera: Pinhole, T_aligned_cam: Float[np.ndarray, "4 4"], T_aligned_ego: Float[np.ndarray, "4 4"]
-) -> EgoView:
-    """The view of a question's ego frame: its colour camera, in the question's `ego_level` frame."""
-    return EgoView(camera, invert(T_aligned_ego) @ np.asarray(T_aligned_cam, dtype=np.float64))
+def scan_dialogs(extract: Path, synthesize: Path, lattice: BoxLattice = METRIC) -> GroundedDialogs:
+    """Dialogs of all questions of a scan, from its folders of those two stages.
+
+    `ContractError` when the records cannot be read or do not fit each other.
+    """
+    meta = read_scan(extract)
+    frames = {frame.frame_id: frame for frame in kept_frames(extract)}
+    questions = read_questions(synthesize)
+    view: dict[int, EgoView] = {}
+    for question in questions:
+        frame = frames.get(question.ego_frame_id)
+        if frame is None:
+            raise ContractError(
+                "a question is asked from a frame that was not kept", where=synthesize,
+                expected="a kept frame", found=f"frame {question.ego_frame_id}", hint="run synthesize again",
+            )  # fmt: skip
+        T_ego_raw = invert(question.T_aligned_ego) @ meta.T_aligned_raw
+        view[question.ego_frame_id] = EgoView(meta.color_of(frame), T_ego_raw @ frame.T_raw_cam)
+    return grounded_dialogs(questions, read_objects(extract), view, lattice)
 
 
 def _two_turns(

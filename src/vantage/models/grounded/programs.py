@@ -96,7 +96,7 @@ def _nearest_to(boxes: Boxes, _question: str) -> Steps:
 
 
 def _count(boxes: Boxes, _question: str) -> Steps:
-    return (_value("n", " + ".join("1" for _ in boxes), 0)[0],)
+    return (_value("n", " + ".join(["0", *("1" for _ in boxes)]), 0)[0],)
 
 
 PROGRAMS: Final[dict[str, Program]] = {
