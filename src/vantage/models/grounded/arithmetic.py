@@ -120,30 +120,29 @@ def _finite(tree: ast.expr, text: str, values: Values) -> float:
 def _value(node: ast.expr, text: str, values: Values, depth: int) -> float:
     if depth > _DEEPEST:
         raise UnreadableError("too many brackets", found=text[:80])
-
-    def inner(part: ast.expr) -> float:
-        return _value(part, text, values, depth + 1)
-
     match node:
         case ast.Constant(value=int() | float()):
             written = _written(node, text)
             return float(values.literals.get(written, float(written)))
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as constant):
-            negative = f"-{_written(constant, text)}"
-            return values.literals[negative] if negative in values.literals else -inner(constant)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -inner(operand)
+            if (
+                isinstance(operand, ast.Constant)
+                and (said := f"-{_written(operand, text)}") in values.literals
+            ):
+                return values.literals[said]
+            return -_value(operand, text, values, depth + 1)
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return inner(operand)
+            return _value(operand, text, values, depth + 1)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            return _BINARY[type(op)](inner(left), inner(right))
+            a, b = (_value(side, text, values, depth + 1) for side in (left, right))
+            return _BINARY[type(op)](a, b)
         case ast.Name() | ast.Attribute(value=ast.Name()):
             return _named(ast.unparse(node), values)
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
             function, least, most = FUNCTIONS[name]
             if not least <= len(arguments) <= most:
                 raise UnreadableError(f"{name} of {len(arguments)} values", found=text[:80])
-            return float(function(*(inner(argument) for argument in arguments)))
+            return float(function(*(_value(each, text, values, depth + 1) for each in arguments)))
     raise UnreadableError("not arithmetic", found=text[:80])
 
 
