@@ -206,10 +206,14 @@ def score(
     per_item: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write each item's values, JSON lines.")
     ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Other predictions: show the paired differences.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Score a benchmark's predictions under every published variant, by name; no model is needed."""
-    _command("score").score(benchmark, predictions, references, variant, scans, subset, per_item, json)
+    files = (benchmark, predictions, references)
+    _command("score").score(*files, variant, scans, subset, per_item, json, against)
 
 
 @app.command()
