@@ -72,7 +72,7 @@ def test_what_was_trained_is_what_is_asked(tmp_path: Path) -> None:
 
 
 def test_a_lie_in_the_first_step_is_always_found_and_undone(tmp_path: Path) -> None:
-    """The first square root off by a tenth or more, whatever repeats it too, and an answer that follows none."""
+    """The first square root off by a tenth or more, whatever repeats it too, and another answer."""
     task = scan_task(tmp_path, "room0001_00", random_scene(np.random.default_rng(6)))
     synthesize(task, SynthesizeConfig())
     extract, rng = task.inputs["extract"], np.random.default_rng(0)
