@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
+from vantage.models.precision import InFloat32
 
-class PositionEncoder(nn.Module):
+
+class PositionEncoder(InFloat32):
     """Coordinates, and for some kinds a pose beside them -> vectors of `width`.
 
     A patch without a point (`valid` False) gets `null`: learned and zero at the start, or zero for ever in an
@@ -43,13 +43,3 @@ class PositionEncoder(nn.Module):
             # Holes may hold NaN; NaN times zero is NaN, in the gradient too.
             values = torch.where(valid[..., None], values.float(), 0.0)
             return torch.where(valid[..., None], self.embed(values), self.null)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PositionEncoder:
-        def keeping_precision(tensor: Tensor) -> Tensor:
-            moved = fn(tensor)
-            if moved.is_floating_point() and moved.dtype != tensor.dtype:
-                return tensor.to(moved.device)
-            return moved
-
-        super()._apply(keeping_precision, recurse)  # type: ignore[no-untyped-call]
-        return self
