@@ -85,7 +85,7 @@ class Alignment:
     def T_frame_world(self) -> Matrix4:
         """From the world that is given to the frame that coordinates end in, `config.sample_frame`."""
         if self.config.mode == "transform":
-            return invert(self.ego.T_world_ego) @ self.T_aligned_world
+            return np.asarray(invert(self.ego.T_world_ego) @ self.T_aligned_world)
         return self.T_aligned_world
 
     def points(self, points: Float[np.ndarray, "*n 3"]) -> Float64[np.ndarray, "*n 3"]:

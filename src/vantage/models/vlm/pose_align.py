@@ -37,7 +37,8 @@ def aligned(sample: Sample, pose: Pose, config: AlignConfig, seed: int, draw: in
             is not finite, a sample that is aligned already, or one without the camera that `pose_view` needs.
     """
     alignment = pose.aligning(config, sample.frame, seed, draw)
-    place = sample.place and alignment.place(sample.place.x, sample.place.y, sample.place.yaw)
+    at = sample.place
+    place = None if at is None else alignment.place(at.x, at.y, at.yaw)
     return replace(
         sample,
         views=tuple(_view(view, alignment, sample.sample_id) for view in sample.views),
