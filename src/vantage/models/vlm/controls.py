@@ -18,10 +18,10 @@ from torch import Tensor
 
 from vantage.align.controls import GREY, ShownControl, lender, moved_ego, turned_ego
 from vantage.align.ego import EgoPose
+from vantage.align.sources import ego_of_question
 from vantage.core.errors import ContractError, ParameterError
 from vantage.geometry.transforms import apply, invert
 from vantage.models.patch_geometry import PatchGrid
-from vantage.models.vlm.listing import ego_of
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Sample, View
 
@@ -37,11 +37,20 @@ def blind(sample: Sample) -> Sample:
 
 
 def moved(sample: Sample, T: Float64[np.ndarray, "4 4"]) -> Sample:
-    """Every point and camera carried by the rigid transform `T` (metres, in the sample's frame)."""
+    """Every point and camera carried by the rigid transform `T` (metres, in the sample's frame).
+
+    Raises:
+        ContractError: points with numbers beside them, which would still tell of where they were.
+    """
 
     def carried(view: View) -> View:
         pictures = view.pictures
         if pictures is not None:
+            if any(p.beside is not None for p in pictures):
+                raise ContractError(
+                    "points with a pose beside them are not moved", where=f"sample {sample.sample_id}",
+                    expected="bare points", hint="take from a sample first, then align it",
+                )  # fmt: skip
             pictures = tuple(PatchGrid(_carried(T, p.xyz, p.valid), p.valid) for p in pictures)
         T_cam = None if view.T_frame_cam is None else T @ view.T_frame_cam
         return replace(view, pictures=pictures, T_frame_cam=T_cam)
@@ -116,7 +125,7 @@ def controlled(
     key = sample.sample_id
     if control == "other_sample":
         return with_points_of(sample, samples[_lender(samples, index, seed, *draw)])
-    ego = ego_of(samples.questions(index)[0])
+    ego = ego_of_question(samples.questions(index)[0])
     if control == "random_yaw":
         return seen_by(sample, ego, turned_ego(ego, seed, key, *draw))
     if control == "random_pose":

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from vantage.align.alignment import Pose
+from vantage.align.sources import ego_of_question
 from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_json
 from vantage.core.tasks import Facts
 from vantage.geometry.transforms import invert
 from vantage.geometry.warp import ImageWarp
-from vantage.models.vlm.listing import Listed, Selection, Unusable, ego_of, list_scan
+from vantage.models.vlm.listing import Listed, Selection, Unusable, list_scan
 from vantage.models.vlm.recorded_scan import RecordedScan
 from vantage.models.vlm.sample import Place, Sample
 from vantage.records.index import done_items, read_index
@@ -79,7 +81,7 @@ class QuestionSamples(Sequence[Sample]):
             return [self[k] for k in range(*index.indices(len(self)))]
         listed, asked = self.listed[index], self.questions(index)
         scan, _ = self._scan(listed.scan_id)
-        ego = ego_of(asked[0])
+        ego = ego_of_question(asked[0])
         level = self.selection.frame == "ego_level"
         T_frame_aligned = invert(ego.T_world_ego) if level else np.eye(4)
         x, y = (float(value) for value in ego.T_world_ego[:2, 3])
@@ -109,6 +111,17 @@ class QuestionSamples(Sequence[Sample]):
         """Cameras (to the aligned world, metres) of the scan's kept frames but the ego's."""
         listed = self.listed[index]
         return self._scan(listed.scan_id)[0].T_aligned_others(listed.ego_frame_id)
+
+    def pose(self, index: int) -> Pose:
+        """The pose that a sample's questions are asked from, with its camera, to align the sample by.
+
+        `ContractError` when the ego frame's camera is not where the questions say.
+        """
+        listed = self.listed[index]
+        scan, ego_frame = self._scan(listed.scan_id)[0], listed.ego_frame_id
+        scan.require_known([ego_frame], f"sample {listed.sample_id}")
+        ego = ego_of_question(self.questions(index)[0], scan.T_aligned_cam(ego_frame))
+        return Pose(ego, listed.sample_id, scan.meta.color_of(scan.frames[ego_frame]))
 
     def warp(self, index: int) -> ImageWarp | None:
         """What the patches of a sample's scan were made for; None for the whole image, divided evenly."""
