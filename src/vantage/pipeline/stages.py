@@ -24,7 +24,7 @@ class StageBody:
             much to find. A `ScanError` counts as such a text: the body will meet it again.
         cost: `(config, items, cache, progress) -> Cost or None`, what some items will bring in from outside;
             asked before any work.
-        rehearsal: `(task, config) -> lines`, what a dry run of an item tells beyond its cost, writing nothing.
+        rehearsal: `(task, config) -> lines`, what a dry run tells beyond the cost, writing nothing.
         tracker: `(workspace, warn) -> Tracker or None`, where an item's run is shown while it goes on.
         listing: keys of the configuration (`"generated.rooms"`) that do not shape an item's output: which
             items there are, where they are found; not part of an item's key, so another room costs one room.
