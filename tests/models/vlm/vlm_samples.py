@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from PIL import Image
+from tiny_prompts import PROCESSORS
 
 from vantage.models.patch_geometry import PatchGrid
 from vantage.models.prompts import Preparer
+from vantage.models.vlm.batch import Batch
+from vantage.models.vlm.model import SpatialVlm
 from vantage.models.vlm.sample import Place, Sample, Turn, View
+from vantage.models.vlm.tuning import LoraSettings, Tune
+
+FAMILIES = [name for name in PROCESSORS if name != "llava_clip"]
+TUNES = get_args(Tune)
+SMALL = LoraSettings(rank=4, alpha=8.0, dropout=0.0)
+
 
 SIZES = [[(30, 20), (16, 16)], [(32, 24)]]
 DIALOGS = [
@@ -54,3 +64,15 @@ def _view(sample: int, number: int, size: tuple[int, int]) -> View:
 def _grid(rng: np.random.Generator, rows: int, columns: int) -> PatchGrid:
     xyz = torch.from_numpy(rng.normal(size=(rows, columns, 3)).astype(np.float32))
     return PatchGrid(xyz, torch.from_numpy(rng.random((rows, columns)) < 0.8))
+
+
+def stepped(model: SpatialVlm, batch: Batch, steps: int = 2) -> dict[str, torch.Tensor]:
+    """Some steps of training; the state before them."""
+    before = copy.deepcopy(model.state_dict())
+    groups = [{"params": [p], "lr": 100 * model.rate(n)} for n, p in model.trained().items()]
+    optimiser = torch.optim.SGD(groups)
+    for _ in range(steps):  # what starts at zero holds back the rest for a step
+        optimiser.zero_grad()
+        model(batch).backward()
+        optimiser.step()
+    return before

@@ -37,6 +37,10 @@ class BaseIdentity:
     model_type: str
     fingerprint: str
 
+    def told(self) -> str:
+        """For messages."""
+        return f"{self.base} {self.revision} ({self.fingerprint[:12]})"
+
 
 @dataclass(frozen=True)
 class LoadedBase:
