@@ -12,7 +12,7 @@ from vantage.core.tasks import Task
 from vantage.geometry.transforms import apply, invert
 from vantage.lift.config import LiftConfig
 from vantage.lift.stage import lift
-from vantage.models.vlm.recorded_scan import RecordedScan
+from vantage.models.vlm.lifted_scan import LiftedScan
 from vantage.scans.config import DownloadConfig, ExtractConfig, FolderConfig
 from vantage.scans.stage import download, extract
 
@@ -45,7 +45,7 @@ def test_points_fall_into_their_patches(
         Task(office.name, inputs, out, tmp_path / "work", 0),
         LiftConfig(processor=settings, views_together=views),
     )
-    scan = RecordedScan.read({**stages, "lift": out.parent}, office.name)
+    scan = LiftedScan.read({**stages, "lift": out.parent}, office.name)
     warp = scan.patches.warp
     assert warp is not None and len(warp.tiles) >= tiles
     T_frame_aligned = invert(scan.T_aligned_cam(min(scan.frames)))

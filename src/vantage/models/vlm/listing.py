@@ -13,7 +13,7 @@ from vantage.align.ego import EgoPose
 from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_json
 from vantage.models.patch_geometry import Grid
-from vantage.models.vlm.recorded_scan import RecordedScan
+from vantage.models.vlm.lifted_scan import LiftedScan
 from vantage.models.vlm.sample import Turn
 from vantage.records.questions import Question
 
@@ -111,7 +111,7 @@ def together(questions: Iterable[Question], selection: Selection) -> Iterator[tu
 
 
 def list_scan(
-    scan: RecordedScan, questions: Sequence[Question], selection: Selection
+    scan: LiftedScan, questions: Sequence[Question], selection: Selection
 ) -> tuple[list[Listed], list[Unusable]]:
     """The samples of a scan's questions, and the questions that its data cannot show.
 
@@ -156,7 +156,7 @@ def ego_of(question: Question) -> EgoPose:
     return EgoPose(np.asarray(question.T_aligned_ego, dtype=np.float64), "aligned", "ego_level")
 
 
-def _listed(scan: RecordedScan, name: str, group: Sequence[Question], selection: Selection) -> Listed:
+def _listed(scan: LiftedScan, name: str, group: Sequence[Question], selection: Selection) -> Listed:
     first = group[0]
     dialogs = [[(t.question, t.answer) for t in selection.dialog(q)] for q in group]
     return Listed(

@@ -16,8 +16,8 @@ from vantage.core.hashing import digest_json
 from vantage.core.tasks import Facts
 from vantage.geometry.transforms import invert
 from vantage.geometry.warp import ImageWarp
+from vantage.models.vlm.lifted_scan import LiftedScan
 from vantage.models.vlm.listing import Listed, Selection, Unusable, ego_of, list_scan
-from vantage.models.vlm.recorded_scan import RecordedScan
 from vantage.models.vlm.sample import Place, Sample
 from vantage.records.index import done_items, read_index
 from vantage.records.questions import Question, read_questions
@@ -60,11 +60,11 @@ class QuestionSamples(Sequence[Sample]):
         self.selection = selection
         self.listed: list[Listed] = []
         self.unusable: list[Unusable] = []
-        self._recent: OrderedDict[str, tuple[RecordedScan, dict[str, Question]]] = OrderedDict()
+        self._recent: OrderedDict[str, tuple[LiftedScan, dict[str, Question]]] = OrderedDict()
         scans = done_items(self.inputs["synthesize"])
         for done, scan in enumerate(scans):
             if questions := self._asked(scan):
-                listed, unusable = list_scan(RecordedScan.read(self.inputs, scan), questions, selection)
+                listed, unusable = list_scan(LiftedScan.read(self.inputs, scan), questions, selection)
                 self.listed += listed
                 self.unusable += unusable
             tell(done + 1, len(scans))
@@ -146,10 +146,10 @@ class QuestionSamples(Sequence[Sample]):
         rows = read_questions(self.inputs["synthesize"] / scan)
         return [question for question in rows if self.selection.takes(question)]
 
-    def _scan(self, scan: str) -> tuple[RecordedScan, dict[str, Question]]:
+    def _scan(self, scan: str) -> tuple[LiftedScan, dict[str, Question]]:
         if scan not in self._recent:
             questions = {question.question_id: question for question in self._asked(scan)}
-            self._recent[scan] = RecordedScan.read(self.inputs, scan), questions
+            self._recent[scan] = LiftedScan.read(self.inputs, scan), questions
             while len(self._recent) > _SCANS_KEPT:
                 self._recent.popitem(last=False)
         self._recent.move_to_end(scan)
