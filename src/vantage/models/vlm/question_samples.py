@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from jaxtyping import Float64
 
 from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_json
+from vantage.core.recent import Recent
 from vantage.core.tasks import Facts
 from vantage.geometry.transforms import invert
 from vantage.geometry.warp import ImageWarp
@@ -60,7 +60,7 @@ class QuestionSamples(Sequence[Sample]):
         self.selection = selection
         self.listed: list[Listed] = []
         self.unusable: list[Unusable] = []
-        self._recent: OrderedDict[str, tuple[LiftedScan, dict[str, Question]]] = OrderedDict()
+        self._recent: Recent[tuple[LiftedScan, dict[str, Question]]] = Recent(_SCANS_KEPT)
         scans = done_items(self.inputs["synthesize"])
         for done, scan in enumerate(scans):
             if questions := self._asked(scan):
@@ -94,10 +94,6 @@ class QuestionSamples(Sequence[Sample]):
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[k] for k in range(len(self)))
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A mapped file would travel to another process as its whole content.
-        return {**self.__dict__, "_recent": OrderedDict()}
 
     def questions(self, index: int) -> list[Question]:
         """The records of a sample's questions, in the order of its dialogs."""
@@ -147,13 +143,11 @@ class QuestionSamples(Sequence[Sample]):
         return [question for question in rows if self.selection.takes(question)]
 
     def _scan(self, scan: str) -> tuple[LiftedScan, dict[str, Question]]:
-        if scan not in self._recent:
+        def read() -> tuple[LiftedScan, dict[str, Question]]:
             questions = {question.question_id: question for question in self._asked(scan)}
-            self._recent[scan] = LiftedScan.read(self.inputs, scan), questions
-            while len(self._recent) > _SCANS_KEPT:
-                self._recent.popitem(last=False)
-        self._recent.move_to_end(scan)
-        return self._recent[scan]
+            return LiftedScan.read(self.inputs, scan), questions
+
+        return self._recent.get(scan, read)
 
     def _nothing(self, scans: int) -> ContractError:
         of = self.selection.families
