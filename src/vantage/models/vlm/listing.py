@@ -122,7 +122,8 @@ def list_scan(
     usable, unusable = [], []
     faults: dict[int, str] = {}
     for question in questions:
-        scan.require_known(question.views, f"question {question.question_id}")
+        where = f"question {question.question_id}"
+        scan.require_known([question.ego_frame_id, *question.views], where)
         for frame_id in question.views:
             if frame_id not in faults:
                 faults[frame_id] = scan.fault(frame_id)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from vantage.align.alignment import Pose
+from vantage.align.ego import ego_of_camera
 from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_json
 from vantage.core.recent import Recent
@@ -105,6 +107,17 @@ class QuestionSamples(Sequence[Sample]):
         """Cameras (to the aligned world, metres) of the scan's kept frames but the ego's."""
         listed = self.listed[index]
         return self._scan(listed.scan_id)[0].T_aligned_others(listed.ego_frame_id)
+
+    def pose(self, index: int) -> Pose:
+        """Where a sample's questions are asked from, for `pose_align.aligned`: the camera of the ego's frame.
+
+        The samples' frame has to be `aligned` for it.
+        """
+        listed = self.listed[index]
+        scan, _ = self._scan(listed.scan_id)
+        ego = ego_of_camera(scan.T_aligned_cam(listed.ego_frame_id), "aligned", "ego_camera")
+        camera = scan.meta.color_of(scan.frames[listed.ego_frame_id])
+        return Pose(ego, listed.question_ids[0], camera, scan.meta.T_aligned_raw)
 
     def warp(self, index: int) -> ImageWarp | None:
         """What the patches of a sample's scan were made for; None for the whole image, divided evenly."""
