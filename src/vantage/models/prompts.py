@@ -81,7 +81,8 @@ class Preparer:
         words = folder / "llm" if (folder / "llm").is_dir() else folder
         pixels = folder / "vision_tower" if (folder / "vision_tower").is_dir() else folder
         tokenizer = AutoTokenizer.from_pretrained(words, trust_remote_code=False, local_files_only=True)
-        return cls(model, tokenizer, image_processor(pixels))
+        inner = image_processor(pixels)
+        return cls(model, tokenizer, family_of(model).image_processor(model, inner))
 
     def __call__(
         self, texts: Sequence[str], images: Sequence[Sequence[Any]], names: Sequence[str] = ()
