@@ -67,7 +67,7 @@ def test_a_row_reads_in_training_as_the_prompt_does_in_use(name: str) -> None:
     prepare = preparer(name)
     rows = samples(prepare)
     batch = collate(rows, prepare)
-    asked = [plain_head(s, prepare.family.placeholder) + s.dialogs[0][0].question for s in rows]
+    asked = [plain_head(s, prepare.family) + s.dialogs[0][0].question for s in rows]
     prompts = prepare(asked, [[view.image() for view in s.views] for s in rows]).inputs
     for row in range(len(rows)):
         first = int((batch.labels[row] != NOT_LEARNED).nonzero()[0])

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from vantage.models.vlm.batch import NOT_LEARNED
+from vantage.models.vlm.dialog import NOT_LEARNED
 from vantage.models.vlm.head import OutputHead
 
 CHUNK_LOGITS, CHUNK_LOGITS_CPU = 2**26, 2**23
