@@ -207,6 +207,14 @@ def _pictures(sample: Sample, view: View, tiles: Sequence[Grid]) -> Sequence[Pat
             found=" and ".join("x".join(map(str, grid)) for grid in found) or "none",
             hint="lift.processor, lift.image_size and lift.patch_size must be those of the base model",
         )
+    lost = sum(int((~picture.xyz[picture.valid].isfinite()).any(-1).sum()) for picture in view.pictures)
+    if lost:
+        raise ContractError(
+            "coordinates that are not finite",
+            where=f"sample {sample.sample_id}, view {view.name}",
+            found=f"{lost} patches",
+            hint="mark patches without a point as not valid",
+        )
     return view.pictures
 
 
