@@ -6,7 +6,7 @@ placeholder is written once in a prompt and becomes as many tokens as the model 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,21 @@ class Prepared:
 
     inputs: dict[str, Tensor]
     samples: list[list[list[Grid]]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The images of some samples as their model takes them.
+
+    Attributes:
+        inputs: pixels and what goes with them.
+        samples: for each sample and image, the grids of its pictures.
+        texts: for each sample and image, what stands in the prompt for it.
+    """
+
+    inputs: dict[str, Tensor]
+    samples: list[list[list[Grid]]]
+    texts: list[list[str]]
 
 
 class Preparer:
@@ -80,14 +95,10 @@ class Preparer:
                 longer than the model's context; the sample is named.
         """
         _require_matching(texts, images, self.family.placeholder)
-        processed = self.family.process(self.image_processor, images)
-        tiles = self.family.tiles(self.model, processed)
-        layouts = _layouts(processed, len(tiles))
-        counts = self.family.image_tokens(self.model, tiles, processed)
-        written = iter(self.family.image_text(*image) for image in zip(tiles, counts, layouts, strict=True))
+        shown = self.show(images)
         prompts = [
-            _expanded(self.family.prompt(text, self.tokenizer), self.family.placeholder, written)
-            for text in texts
+            self.expanded(self.family.prompt(text, self.tokenizer), own)
+            for text, own in zip(texts, shown.texts, strict=True)
         ]
         encoded = self.tokenizer(
             prompts, padding=True, padding_side="left", return_tensors="pt",
@@ -95,20 +106,39 @@ class Preparer:
         )  # fmt: skip
         ids, image_id = encoded["input_ids"], int(self.model.config.image_token_id)
         tokens = {name: encoded[name] for name in ("input_ids", "attention_mask")}
-        self._require_context(encoded["attention_mask"])
-        inputs = {**tokens, **self.family.extra_inputs(ids, image_id), **processed}
-        left = iter(tiles)
-        return Prepared(inputs, [[next(left) for _ in own] for own in images])
+        for number, length in enumerate(encoded["attention_mask"].sum(1).tolist()):
+            self.require_context(length, f"sample {number} of the batch")
+        inputs = {**tokens, **self.family.extra_inputs(ids, image_id), **shown.inputs}
+        return Prepared(inputs, shown.samples)
 
-    def _require_context(self, mask: Tensor) -> None:
+    def show(self, images: Sequence[Sequence[Any]]) -> Shown:
+        """Pillow images of each sample as the model takes them."""
+        processed = self.family.process(self.image_processor, images)
+        tiles = self.family.tiles(self.model, processed)
+        layouts = _layouts(processed, len(tiles))
+        counts = self.family.image_tokens(self.model, tiles, processed)
+        written = iter(self.family.image_text(*image) for image in zip(tiles, counts, layouts, strict=True))
+        left = iter(tiles)
+        return Shown(
+            processed,
+            [[next(left) for _ in own] for own in images],
+            [[next(written) for _ in own] for own in images],
+        )
+
+    def expanded(self, text: str, written: Sequence[str]) -> str:
+        """A text with each placeholder replaced by what stands for that image."""
+        first, *rest = text.split(self.family.placeholder)
+        return first + "".join(image + part for image, part in zip(written, rest, strict=True))
+
+    def require_context(self, length: int, where: str) -> None:
+        """Raise `ParameterError`, naming `where`, for a prompt longer than the model's context."""
         most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        for number, length in enumerate(mask.sum(1).tolist()):
-            if most is not None and length > most:
-                raise ParameterError(
-                    "a prompt is longer than the model's context", where=f"sample {number} of the batch",
-                    expected=f"at most {most} tokens", found=f"{length} tokens",
-                    hint="show fewer views, or smaller ones",
-                )  # fmt: skip
+        if most is not None and length > most:
+            raise ParameterError(
+                "a prompt is longer than the model's context", where=where,
+                expected=f"at most {most} tokens", found=f"{length} tokens",
+                hint="show fewer views, or smaller ones",
+            )  # fmt: skip
 
 
 def image_processor(folder: Path) -> Any:
@@ -163,9 +193,3 @@ def _layouts(processed: dict[str, Any], images: int) -> list[Grid]:
         return [(0, 0)] * images
     flat = [[int(v) for own in values for v in own] for values in (rows, columns)]
     return list(zip(*flat, strict=True))
-
-
-def _expanded(text: str, placeholder: str, written: Iterator[str]) -> str:
-    """Each placeholder replaced by the next image's text."""
-    first, *rest = text.split(placeholder)
-    return first + "".join(next(written) + part for part in rest)

@@ -52,10 +52,16 @@ class Family:
     order: ClassVar[Literal["raster", "raster_with_class", "merge_blocks"]] = "raster"
     tower_name: ClassVar[str] = "vision_tower"
     projector_name: ClassVar[str] = "multi_modal_projector"
+    decoder_name: ClassVar[str] = "language_model"
     placeholder: ClassVar[str] = "<image>"
     """What stands for an image in a prompt, and, repeated, for its tokens."""
     special_tokens: ClassVar[bool] = True
     """Whether the tokenizer adds its own special tokens around a prompt."""
+    marks_images: ClassVar[bool] = True
+    """Whether `prompt` only puts marks around images, which holds inside a chat template too."""
+
+    prefix_sees_question: ClassVar[bool] = False
+    """Whether the decoder lets the views look ahead at the question, so that dialogs cannot share them."""
 
     # Where things are.
 
@@ -66,6 +72,10 @@ class Family:
     def projector(self, model: nn.Module) -> nn.Module:
         """What makes the decoder's tokens of the tower's output."""
         return locate(model, self.projector_name)
+
+    def decoder(self, model: nn.Module) -> nn.Module:
+        """The language model, without its head."""
+        return locate(model, self.decoder_name)
 
     def projectors(self, model: nn.Module) -> dict[str, nn.Module]:
         """Every module between tower and decoder, by a stable name: what "projector only" trains."""
@@ -85,6 +95,10 @@ class Family:
     def edge(self, model: Any) -> int:
         """Edge, in patches, of what becomes one token."""
         return 1
+
+    def logit_cap(self, model: Any) -> float | None:
+        """c where the model keeps its logits within (-c, c) by c tanh(logit / c); None: it does not."""
+        return None
 
     # Which pictures a model is shown.
 
@@ -154,6 +168,15 @@ class Family:
     def prompt(self, text: str, tokenizer: Any) -> str:
         """A prompt with its placeholders, as the family is trained with it."""
         return text
+
+    def positions(
+        self, model: Any, ids: Tensor, mask: Tensor, inputs: Mapping[str, Any]
+    ) -> Int64[Tensor, "a b t"] | None:
+        """Positions of the tokens that `mask` is True at, on each axis; None: they are counted, on one.
+
+        `inputs` are those of the images.
+        """
+        return None
 
     def extra_inputs(self, ids: Tensor, image_id: int) -> dict[str, Tensor]:
         """Further inputs that follow from the token ids."""

@@ -14,11 +14,17 @@ class PaliGemma(Family):
 
     name = "paligemma"
     special_tokens = False
+    marks_images = False
+    prefix_sees_question = True
 
     def prompt(self, text: str, tokenizer: Any) -> str:
         """The images, then a beginning of text, then the text and a line end."""
         end = text.rfind(self.placeholder) + len(self.placeholder)
         return f"{text[:end]}{tokenizer.bos_token}{text[end:]}\n"
+
+    def logit_cap(self, model: Any) -> float | None:
+        """Of a Gemma 2 decoder. The other families leave a decoder's cap out, as transformers does."""
+        return getattr(model.config.get_text_config(), "final_logit_softcapping", None)
 
     def extra_inputs(self, ids: Tensor, image_id: int) -> dict[str, Tensor]:
         """The whole prompt sees itself in both directions."""

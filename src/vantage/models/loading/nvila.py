@@ -21,6 +21,8 @@ _RENAMED = (
     (re.compile(r"^llm\.model\."), "model.language_model."),
     (re.compile(r"^vision_tower\.(?:vision_tower\.)?(?:vision_model\.)?"), "model.vision_tower."),
     (re.compile(r"^mm_projector\."), "model.multi_modal_projector."),
+    # As `save_pretrained` names them: a merged model.
+    (re.compile(r"^(?=lm_head\.|model\.(?:language_model|vision_tower|multi_modal_projector)\.)"), ""),
 )
 
 
@@ -56,7 +58,9 @@ def nvila_config(folder: Path, config: Mapping[str, Any]) -> NvilaConfig:
         vision_config=SiglipVisionConfig(**vision).to_dict(),
         text_config=Qwen2Config(**text).to_dict(),
         mm_projector_type=kind,
-        vision_feature_layer=int(config.get("mm_vision_select_layer") or -2),
+        vision_feature_layer=int(
+            config.get("vision_feature_layer", config.get("mm_vision_select_layer")) or -2
+        ),
         vision_feature_select_strategy="full",
         image_token_index=int(image_token),
         tie_word_embeddings=bool(text.get("tie_word_embeddings", False)),
