@@ -41,10 +41,8 @@ class SituatedPass:
         self.hidden: Float[Tensor, "b t d"] | None = None
         self._numbers: Float32[Tensor, "images c"] | None = None
 
-    def attach(self, model: Any) -> list[Any]:
-        """Set the hooks; returns their handles."""
-        table: nn.Module = model.get_input_embeddings()
-        decoder: nn.Module = model.get_decoder()
+    def attach(self, table: nn.Module, decoder: nn.Module) -> list[Any]:
+        """Set the hooks on a model's table of embeddings and on its decoder; returns their handles."""
         return [
             table.register_forward_pre_hook(self._on_ids),
             table.register_forward_hook(self._on_rows),

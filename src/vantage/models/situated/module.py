@@ -94,7 +94,8 @@ class Situated(InFloat32):
             raise VantageError("cameras are already bound", hint="close one binding before the next")
         self._bound = True
         own = SituatedPass(self.tokens, self._shown(cameras, step), self._vectors)
-        handles = own.attach(self._base[0])
+        model = self._base[0]
+        handles = own.attach(model.get_input_embeddings(), self.family.decoder(model))
         try:
             yield own
         finally:
