@@ -7,10 +7,10 @@
 
 The model is a LLaVA with 17 M trained parameters: a tied vocabulary of the size of a real one (32,000 words,
 8.2 M), a decoder of 8 layers of width 256 (8.4 M), a frozen tower. The head takes half of a token's
-multiplications here, against a tenth to a quarter in models of 0.5 to 3 billion parameters: (b) gains more here
-than it would there. What (c) gains over (b) does not come from the head. Data: view sets of 2 to 6 views of 16
-tokens, each with 1 to 6 dialogs of lognormal length (median 33 tokens, a tenth over 81), two fifths of it the
-answer. Times are processor times, so that a busy machine does not show.
+multiplications here, against a tenth to a quarter in models of 0.5 to 3 billion parameters: (b) gains more
+here than it would there. What (c) gains over (b) does not come from the head. Data: view sets of 2 to 6 views
+of 16 tokens, each with 1 to 6 dialogs of lognormal length (median 33 tokens, a tenth over 81), two fifths of it
+the answer. Times are processor times, so that a busy machine does not show.
 
 Asserted: (b) has the losses of (a) step by step, and (c) the same loss over all dialogs; (b) is at least as
 fast as (a), (c) 1.5 times as fast.
