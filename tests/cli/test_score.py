@@ -126,3 +126,32 @@ def test_an_error_is_text_and_an_exit_code(
         main()
     assert end.value.code == 2
     assert "refined_membership_first" in capsys.readouterr().err
+
+
+def test_two_files_against_each_other(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = [{"question_id": f"q{i}", "text": text} for i, text in enumerate(["bed", "chair", "seat", "x"])]
+    (files / "other.jsonl").write_text("\n".join(map(json.dumps, other)))
+    call(files, against=files / "other.jsonl", per_item=files / "items.jsonl", variant="clean")
+    told = capsys.readouterr()
+    record = json.loads(told.out)
+    assert (record["n"], record["missing"], record["against"]["missing"]) == (4, 1, 0)
+    assert record["variants"]["clean"]["em"] == record["against"]["variants"]["clean"]["em"] == 0.5
+    found = record["differences"]["variants"]["clean"]["em"]
+    assert (found["value"], found["against"], found["difference"], found["n"]) == (0.5, 0.5, 0, 4)
+    assert (found["ours_only"], found["theirs_only"], found["p"], found["p_holm"]) == (1, 1, 1, 1)
+    assert found["low"] <= 0 <= found["high"] and found["detectable"] is None
+    assert f"{files / 'said.jsonl'}: 1 of 4 items have no prediction" in told.err
+    items = [json.loads(line) for line in (files / "items.jsonl").read_text().splitlines()]
+    assert [(row["clean.em"], row["against.clean.em"]) for row in items] == [(1, 0), (1, 1), (0, 1), (0, 0)]
+
+
+def test_the_table_of_differences(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call(files, against=files / "said.jsonl", as_json=False, subset="words", variant="raw")
+    out = capsys.readouterr().out
+    assert "ours: 4 items, 1 without prediction" in out and "theirs: 4 items" in out
+    lines = [line.split() for line in out.splitlines() if line.startswith("em ")]
+    assert ["em", "0.2500", "0.2500", "+0.0000", "+0.0000", "to", "+0.0000", "4"] in [
+        row[:8] for row in lines
+    ]
+    assert lines[0][8:12] == ["0", "0", "1.000", "1.000"]
+    assert "=== complement: 4 of 4 items" in out and "Holm over all" in out

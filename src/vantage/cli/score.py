@@ -28,6 +28,7 @@ def score(
     subset: str | None,
     per_item: Path | None,
     as_json: bool,
+    against: Path | None = None,
 ) -> None:
     """Print the scores of a file of predictions; tell what was missing, empty or unreadable.
 
@@ -40,9 +41,11 @@ def score(
         subset: score also the items of this subset, and the others, apart.
         per_item: write each item's values there, JSON lines.
         as_json: print one object instead of a table.
+        against: another file of predictions: print the paired differences to it.
 
     Raises:
         ParameterError: an unknown name, or a file that is not there.
+        ResourceError: a comparison where SciPy is not installed.
         ContractError: a file that breaks its format; file and line are named.
     """
     from vantage.evaluation import scoring
@@ -53,19 +56,33 @@ def score(
             "cannot write there", where="--per-item", expected="a file in a folder", found=per_item
         )
     scored = scoring.score(rule, predictions, references, variant, scans, subset)
+    other = None if against is None else scoring.score(rule, against, references, variant, scans, subset)
     if per_item is not None:
-        lines = (json.dumps(row, ensure_ascii=False) for row in scored.per_item())
+        lines = (json.dumps(row, ensure_ascii=False) for row in _rows(scored, other))
         atomic.write_text(per_item, "".join(line + "\n" for line in lines))
-    if scored.missing:
-        sys.stderr.write(
-            f"{scored.missing} of {len(scored.items)} items have no prediction and count as wrong\n"
-        )
+    for path, some in ((predictions, scored), (against, other)):
+        if some is not None and some.missing:
+            where = "" if other is None else f"{path}: "
+            told = f"{some.missing} of {len(some.items)} items have no prediction and count as wrong"
+            sys.stderr.write(f"{where}{told}\n")
     for name, lack in scored.lacking.items():
         sys.stderr.write(f"{name} is not reported; it needs {lack}\n")
-    if as_json:
+    if other is not None:
+        from vantage.cli.score_against import show
+
+        show(rule, scored, other, as_json)
+    elif as_json:
         sys.stdout.write(json.dumps(scored.record(), indent=2) + "\n")
     else:
         _print(scored, rule)
+
+
+def _rows(scored: Scored, other: Scored | None) -> list[dict[str, Any]]:
+    """Each item's values, and those of the other file under names that begin with `against.`."""
+    rows = scored.per_item()
+    for row, theirs in zip(rows, other.per_item() if other else [], strict=False):
+        row |= {f"against.{name}": value for name, value in theirs.items() if name != "id"}
+    return rows
 
 
 def _print(scored: Scored, rule: Any) -> None:

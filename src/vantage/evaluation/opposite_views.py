@@ -1,7 +1,8 @@
-"""Views of one object from opposite sides, where left and right swap: a diagnosis of training data.
+"""Views of one object from opposite sides, where left and right swap: a diagnosis of data.
 
 PoseAlign3D asks how often a sample's views of its object contradict each other about sides. A view's yaw is
-that of the ray from the camera to the object's centroid, seen from above.
+that of the ray from the camera to the object's centroid, seen from above. The report tells how questions
+with such views are answered (`opposite_questions`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Questions whose pose was chosen with the ground-truth target (a leak at test time), scored apart."""
+"""Where poses come from; questions whose pose the ground-truth target chose (a leak at test time) apart."""
 
 from __future__ import annotations
 
@@ -10,6 +10,37 @@ from vantage.evaluation.table import Group, Predictions
 from vantage.records.questions import Question
 
 TARGET, FREE = "target_pose", "free_pose"
+
+TEST_TIME = {"no_pose": "none", "random_pose": "random"}
+"""Controls that give the model another pose than the question's own, and the source of that pose."""
+
+_ORDER = ("none", "random", "recorded_frame", "clip", "top", "situation", "describer")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a pose came from.
+
+    Attributes:
+        name: `none`, `random`, `recorded_frame`, a strategy (`top`, `clip`) or an annotation.
+        uses_target: whether the object that the answer rests on helped to choose it.
+        at_test: whether it took the place of the question's own pose at test time.
+    """
+
+    name: str
+    uses_target: bool = False
+    at_test: bool = False
+
+    @property
+    def label(self) -> str:
+        """For people: `top, knows the target`, `random, at test`."""
+        knows = ", knows the target" if self.uses_target else ""
+        return f"{self.name}{knows}{', at test' if self.at_test else ''}"
+
+    def rank(self) -> tuple[bool, int, str, bool]:
+        """The order shown: what knows the target last, else from no pose to an annotated one."""
+        place = _ORDER.index(self.name) if self.name in _ORDER else len(_ORDER)
+        return self.uses_target, place, self.name, not self.at_test
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,51 @@ def paired_gain(
     return Gain(points, 100 * float(low), 100 * float(high), n, k)
 
 
+def gain_between(
+    scores: Float64[np.ndarray, " n"],
+    rooms: Shaped[np.ndarray, " n"],
+    others: Float64[np.ndarray, " m"],
+    other_rooms: Shaped[np.ndarray, " m"],
+    generator: np.random.Generator,
+    resamples: int = 2000,
+) -> Gain:
+    """Share right of `scores` less that of `others` (0 or 1, of different questions), points, with an interval.
+
+    Rooms are drawn as in `paired_gain`, each with its questions of both kinds. Few questions that are all
+    right do not vary in any draw, so neither end lies within that of Newcombe's interval, which knows of no
+    rooms. `n` counts both. With fewer than two rooms of either kind the interval is the widest there is.
+    """
+    n, m = len(scores), len(others)
+    names, room_of = np.unique(np.concatenate([rooms, other_rooms]), return_inverse=True)
+    k = len(names)
+    if not n or not m:
+        return Gain(0.0, -100.0, 100.0, n + m, k)
+    points = 100 * float(scores.mean() - others.mean())
+    columns = np.zeros((k, 4))
+    for column, part, values in ((0, room_of[:n], scores), (2, room_of[n:], others)):
+        columns[:, column] = np.bincount(part, weights=values, minlength=k)
+        columns[:, column + 1] = np.bincount(part, minlength=k)
+    if min((columns[:, 1] > 0).sum(), (columns[:, 3] > 0).sum()) < 2:
+        return Gain(points, -100.0, 100.0, n + m, k)
+    sums = resampled_sums(columns, generator, resamples)
+    sums = sums[(sums[:, 1] > 0) & (sums[:, 3] > 0)]
+    drawn = 100 * np.quantile(sums[:, 0] / sums[:, 1] - sums[:, 2] / sums[:, 3], [0.025, 0.975])
+    low, high = newcombe(wilson(int(scores.sum()), n), wilson(int(others.sum()), m))
+    return Gain(points, min(low, float(drawn[0])), max(high, float(drawn[1])), n + m, k)
+
+
+def newcombe(first: Score, second: Score) -> tuple[float, float]:
+    """The 95 % interval of the difference of two independent shares, percentage points.
+
+    Source: R. G. Newcombe, "Interval estimation for the difference between independent proportions",
+    Statistics in Medicine 17, 1998, method 10.
+    """
+    points = first.percent - second.percent
+    below = math.hypot(first.percent - first.low, second.high - second.percent)
+    above = math.hypot(first.high - first.percent, second.percent - second.low)
+    return points - below, points + above
+
+
 def resampled_sums(
     columns: Float64[np.ndarray, "n k"], generator: np.random.Generator, resamples: int
 ) -> Float64[np.ndarray, "{resamples} k"]:

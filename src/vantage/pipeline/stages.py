@@ -100,7 +100,7 @@ STAGES: Table = {
     "finetune": StageBody(
         body="vantage.training.stage:finetune",
         config="vantage.training.config:FinetuneConfig",
-        listing=("checkpoint_every",),
+        listing=("checkpoint_every", "workers", "resume"),
         per_item="arms",
     ),
     "evaluate": StageBody(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from vantage.core.errors import ParameterError
 
@@ -55,12 +55,23 @@ class FinetuneConfig:
     Attributes:
         base: `shipped`, or a folder made by `python -m vantage.models.base`.
         steps: training steps.
-        scenes: situations in a batch.
+        scenes: situations in a batch, over all processes.
         questions: questions asked of each, at most.
         warm_up: steps until the full learning rate.
         threads: of torch; results are equal for equal thread counts only.
         precision: `bf16` is faster where the processor has it; `auto` uses it there and `fp32` elsewhere.
         checkpoint_every: steps between checkpoints.
+        accumulate: micro batches that each process divides its share of a step's situations into; the losses
+            are the same but for rounding, the memory is less.
+        gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
+        workers: threads that prepare batches ahead; results are the same for any number.
+        resume: go on from the checkpoint of a killed run; false begins anew.
+        validation_share: share of the training rooms, by a hash of their names, that are validated on and not
+            trained on.
+        validate_every: steps between validations; 0 for none.
+        validation_batches: batches that each validation looks at, always the same.
+        patience: validations without a lower loss after which an arm's training ends; 0 for never.
+        keep: what is kept of a run with validations, its `last` weights or those of the lowest validation loss.
         families: question families trained on.
         arms: variants by name.
     """
@@ -74,8 +85,30 @@ class FinetuneConfig:
     threads: Annotated[int, Ge(1)] = 1
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     checkpoint_every: Annotated[int, Ge(1)] = 50
+    accumulate: Annotated[int, Ge(1)] = 1
+    gradient_checkpointing: bool = False
+    workers: Annotated[int, Ge(0)] = 0
+    resume: bool = True
+    validation_share: Annotated[float, Ge(0), Lt(1)] = 0.0
+    validate_every: Annotated[int, Ge(0)] = 0
+    validation_batches: Annotated[int, Ge(1)] = 8
+    patience: Annotated[int, Ge(0)] = 0
+    keep: Literal["last", "best"] = "last"
     families: tuple[str, ...] = ("exist", "category", "side", "direction", "distance", "nearest", "size")
     arms: dict[str, ArmConfig] = field(default_factory=_arms)
+
+    def __post_init__(self) -> None:
+        if (self.validate_every > 0) != (self.validation_share > 0):
+            raise ParameterError(
+                "validation needs rooms and times", where="finetune.validation_share, finetune.validate_every",
+                expected="both above 0, or both 0",
+                found=f"{self.validation_share}, {self.validate_every}",
+            )  # fmt: skip
+        if self.validate_every == 0 and (self.patience > 0 or self.keep == "best"):
+            raise ParameterError(
+                "nothing is validated", where="finetune.patience, finetune.keep",
+                expected="finetune.validate_every above 0", found="0",
+            )  # fmt: skip
 
     def arm(self, name: str) -> ArmConfig:
         """The arm of that name; `ParameterError` with the names there are."""

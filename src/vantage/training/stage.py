@@ -2,19 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from vantage.core import atomic
 from vantage.core.hashing import canonical_json, digest_json
 from vantage.core.tasks import Facts, Task
 from vantage.models.checkpoint import AdapterConfig, adapter_state, base_digest, load_base, save_adapter
 from vantage.training.arm import Arm
-from vantage.training.config import FinetuneConfig
-from vantage.training.loop import Plan, threads, train, use_bf16
-from vantage.training.samples import load_samples
+from vantage.training.collate import ArmBatches, Fixed
+from vantage.training.config import ArmConfig, FinetuneConfig
+from vantage.training.loop import Outcome, Plan, train
+from vantage.training.place import threads, use_bf16
+from vantage.training.samples import Samples, load_samples
 
 HISTORY_FILE = "history.jsonl"
+_NOT_IN_BYTES = ("arms", "checkpoint_every", "workers", "resume")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An arm that is ready to train.
+
+    Attributes:
+        arm: the model.
+        source: its batches.
+        validation: those that are only looked at; None for none.
+        plan: how it is trained.
+        samples: what it is trained on.
+        described: the adapter that comes of it.
+    """
+
+    arm: Arm
+    source: ArmBatches
+    validation: Fixed | None
+    plan: Plan
+    samples: Samples
+    described: AdapterConfig
+
+
+def prepare(task: Task, config: FinetuneConfig) -> Prepared:
+    """Build the arm `task.item`; see `finetune` for what is raised."""
+    arm_config = config.arm(task.item)
+    base_dir = None if config.base == "shipped" else Path(config.base)
+    samples = load_samples(
+        dict(task.inputs), config.families, lambda d, t: task.progress.step(0, 1, f"reading scans {d}/{t}")
+    )
+    base_sha256, validation = base_digest(base_dir), None
+    if config.validate_every:
+        samples, aside = samples.split(config.validation_share, task.seed)
+        validation = Fixed(_batches(aside, arm_config, config, task.seed), config.validation_batches)
+    source = _batches(samples, arm_config, config, task.seed)
+    # The frozen tower's features of all frames are the arm's, so that both sources find theirs by row.
+    arm = Arm(load_base(base_dir), arm_config, samples, task.seed)
+    settings = {**asdict(config), **dict.fromkeys(_NOT_IN_BYTES), "bf16": use_bf16(config.precision)}
+    seen = [source.digest(), validation.digest() if validation else ""]
+    key = digest_json([settings, asdict(arm_config), task.seed, base_sha256, seen])
+    described = AdapterConfig(
+        base_sha256=base_sha256,
+        site=arm_config.site,
+        recipe=arm_config.recipe,
+        coordinates=arm_config.coordinates,
+    )
+    return Prepared(arm, source, validation, _plan(config, arm_config, task.seed, key), samples, described)
 
 
 def finetune(task: Task, config: FinetuneConfig) -> Facts:
@@ -22,37 +73,62 @@ def finetune(task: Task, config: FinetuneConfig) -> Facts:
 
     Raises:
         ParameterError: no such arm.
-        ContractError: nothing to train on, or records or the base do not fit.
+        ContractError: nothing to train on, or records or the base do not fit; a damaged checkpoint.
+        ResourceError: a checkpoint could not be written.
+        VantageError: a loss that is not finite.
     """
-    arm_config = config.arm(task.item)
-    base_dir = None if config.base == "shipped" else Path(config.base)
-    samples = load_samples(
-        dict(task.inputs), config.families, lambda d, t: task.progress.step(0, 1, f"reading scans {d}/{t}")
-    )
-    bf16 = use_bf16(config.precision)
-    settings = {**asdict(config), "arms": None, "checkpoint_every": None, "bf16": bf16}
-    base_sha256 = base_digest(base_dir)
-    key = digest_json([settings, asdict(arm_config), task.seed, base_sha256, samples.digest()])
     with threads(config.threads):
-        arm = Arm(load_base(base_dir), arm_config, samples, task.seed)
-        plan = Plan(config, arm_config, task.seed, key)
-        losses = train(arm, samples, plan, task.work, task.progress)
-    described = AdapterConfig(
-        base_sha256=base_sha256,
-        site=arm_config.site,
-        recipe=arm_config.recipe,
-        coordinates=arm_config.coordinates,
-    )
-    save_adapter(task.out, adapter_state(arm.base, arm.injector), described)
-    rows = [canonical_json({"step": step + 1, "loss": round(loss, 6)}) for step, loss in enumerate(losses)]
-    atomic.write_text(task.out / HISTORY_FILE, "".join(row + "\n" for row in rows))
-    last = losses[-50:]
+        made = prepare(task, config)
+        outcome = train(
+            made.arm, made.source, made.plan, task.work, task.progress, validation=made.validation
+        )
+    if outcome.main:
+        save_adapter(task.out, adapter_state(made.arm.base, made.arm.injector), made.described)
+        atomic.write_text(task.out / HISTORY_FILE, "".join(f"{canonical_json(r)}\n" for r in _rows(outcome)))
+    last = outcome.losses[-50:]
+    best = min(outcome.validation, key=lambda row: row[1], default=None)
     return {
-        "steps": len(losses),
-        "situations": len(samples.situations),
-        "questions": samples.questions,
-        "trained_parameters": sum(p.numel() for p in arm.trained().values()),
+        "steps": len(outcome.losses),
+        "situations": len(made.samples.situations),
+        "questions": made.samples.questions,
+        "trained_parameters": sum(p.numel() for p in made.arm.trained().values()),
         "final_loss": sum(last) / len(last),
-        "precision": "bf16" if bf16 else "fp32",
+        **({} if best is None else {"best_step": best[0], "best_validation_loss": best[1]}),
+        "data_wait_share": round(outcome.data_wait_share, 4),
+        "precision": "bf16" if use_bf16(config.precision) else "fp32",
         "threads": config.threads,
     }
+
+
+def _batches(samples: Samples, arm: ArmConfig, config: FinetuneConfig, seed: int) -> ArmBatches:
+    return ArmBatches(
+        samples, seed, config.scenes, config.questions, arm.coordinates, accumulate=config.accumulate
+    )
+
+
+def _plan(config: FinetuneConfig, arm: ArmConfig, seed: int, key: str) -> Plan:
+    return Plan(
+        steps=arm.steps or config.steps,
+        key=key,
+        seed=seed,
+        warm_up=config.warm_up,
+        weight_decay=config.weight_decay,
+        precision=config.precision,
+        checkpoint_every=config.checkpoint_every,
+        validate_every=config.validate_every,
+        patience=config.patience,
+        best=config.keep == "best",
+        workers=config.workers,
+        resume=config.resume,
+        gradient_checkpointing=config.gradient_checkpointing,
+    )
+
+
+def _rows(outcome: Outcome) -> list[dict[str, Any]]:
+    """A row for each step; with the validation loss where it was taken."""
+    validated = dict(outcome.validation)
+    return [
+        {"step": step, "loss": round(loss, 6)}
+        | ({"validation_loss": round(validated[step], 6)} if step in validated else {})
+        for step, loss in enumerate(outcome.losses, 1)
+    ]

@@ -143,6 +143,20 @@ def test_another_site_normalisation_encoder_or_frame_is_refused(
         load_adapter(folder, base, expected)
 
 
+def test_a_pose_encoder_is_not_taken_for_another(saved: Saved, tmp_path: Path) -> None:
+    model = CASES["llava"]().model
+    for kind in ("pose_point", "pose_view"):
+        config = InjectionConfig("post_vit", "aligned", EncoderConfig(kind))
+        folder = tmp_path / kind
+        save_adapter(folder, SpatialVlm(model, VlmConfig(config), seed=1), IDENTITY, {})
+        base = LoadedBase(CASES["llava"]().model, folder, IDENTITY)
+        loaded = load_adapter(folder, base, config)
+        assert loaded.injector is not None and loaded.injector.config == config
+        for other in {"pose_point", "pose_view", "sinusoid_mlp"} - {kind}:
+            with pytest.raises(ContractError, match="another embedding"):
+                load_adapter(folder, base, replace(config, encoder=EncoderConfig(other)))
+
+
 def test_another_base_or_family_is_refused(saved: Saved) -> None:
     base, folder = saved
     other = replace(IDENTITY, fingerprint="1" * 64)

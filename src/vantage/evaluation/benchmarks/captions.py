@@ -56,8 +56,11 @@ def _meteor(items: Sequence[Item[Any]], said: Sequence[Reply | None]) -> dict[st
     texts = [ptb_tokens(reply.text) if reply else "" for reply in said]
     references = [[ptb_tokens(text) for text in item.content.answers] for item in items]
     corpus, each = meteor.meteor(texts, references)
-    constant = np.full((len(items), 1), corpus / max(len(items), 1))
-    return {"meteor": Measure(constant, lambda s: s[..., 0], each, len(items)), "meteor_mean": mean_of(each)}
+    nothing = np.zeros(
+        (len(items), 1)
+    )  # the jar pools statistics that it does not tell: no draws, no interval
+    pooled = Measure(nothing, lambda s: np.full(s.shape[:-1], corpus), each, len(items))
+    return {"meteor": pooled, "meteor_mean": mean_of(each)}
 
 
 def _score(

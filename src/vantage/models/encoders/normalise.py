@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from vantage.models.encoders.config import VOXEL_ORIGIN_M, EncoderConfig
+from vantage.models.encoders.config import POSE_PLACE, VOXEL_ORIGIN_M, EncoderConfig
 from vantage.models.patch_geometry import BatchGeometry
 
 
 def normalised(geometry: BatchGeometry, config: EncoderConfig) -> BatchGeometry:
     """The geometry with `config.normalisation` applied, sample by sample, in float32.
 
-    Everything here is linear, so that the mean of a group of patches can be taken afterwards; `voxel` gives
-    real numbers of voxels, which `rounded` makes whole once groups are averaged.
+    A pose beside the points is moved and scaled with them. Everything here is linear, so that the mean of a
+    group of patches can be taken afterwards; `voxel` gives real numbers of voxels, which `rounded` makes
+    whole once groups are averaged.
     """
     xyz = geometry.xyz.float()
     if config.normalisation == "metres":
@@ -24,14 +27,31 @@ def normalised(geometry: BatchGeometry, config: EncoderConfig) -> BatchGeometry:
         return geometry.with_xyz((xyz - origin) / config.voxel_m)
     middle, half_edge = _boxes(geometry)
     sample = geometry.sample_of_patch()
-    centred = xyz - middle[sample]
-    if config.normalisation == "box_unit":
-        centred = centred / half_edge[sample, None]
-    return geometry.with_xyz(centred)
+    unit = half_edge[sample, None] if config.normalisation == "box_unit" else 1.0
+    beside = geometry.beside
+    if config.kind == "pose_point" and beside is not None:
+        beside = beside.clone()
+        beside[:, POSE_PLACE] = (beside[:, POSE_PLACE] - middle[sample]) / unit
+    return replace(geometry, xyz=(xyz - middle[sample]) / unit, beside=beside)
 
 
-def rounded(xyz: Float32[Tensor, "*n 3"], config: EncoderConfig) -> Float32[Tensor, "*n 3"]:
-    """Whole voxels, cut to the grid, under `voxel`; the same coordinates otherwise."""
+def encoder_numbers(geometry: BatchGeometry, config: EncoderConfig) -> Float32[Tensor, "n k"]:
+    """What the encoder is given for each patch: its point, or what stands beside it, or both.
+
+    Where no patch has a point, what stands beside them is never looked at and may be missing.
+    """
+    if not config.beside:
+        return geometry.xyz.float()
+    beside = geometry.beside
+    if beside is None:
+        beside = torch.zeros(len(geometry.valid), config.beside, device=geometry.xyz.device)
+    return (
+        torch.cat([beside, geometry.xyz], dim=-1).float() if config.kind == "pose_point" else beside.float()
+    )
+
+
+def rounded(xyz: Float32[Tensor, "*n k"], config: EncoderConfig) -> Float32[Tensor, "*n k"]:
+    """Whole voxels, cut to the grid, under `voxel`; the same numbers otherwise."""
     if config.normalisation != "voxel":
         return xyz
     last = torch.tensor(config.cells(), dtype=torch.float32, device=xyz.device) - 1.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
@@ -125,6 +126,19 @@ class Family:
         if edge == 1 and pictures.grids == pictures.canvas:
             return None
         return over_pictures(pictures, lambda grid, canvas: blocks(patch_map(grid, canvas), edge))
+
+    def token_members(self, model: Any, inputs: Mapping[str, Any]) -> Int64[Tensor, "tokens k"]:
+        """The patches of each placeholder's token in the decoder, for a call with `inputs`.
+
+        Numbered through the batch; -1: none. A token of -1 alone is no part of a picture (a row end, a class
+        token, padding). Not the same as `members` where the model sorts, cuts or adds tokens after
+        projecting.
+        """
+        pictures = self.expected(model, inputs)
+        members = self.members(model, "post_projector", pictures)
+        if members is None:
+            return torch.arange(sum(rows * columns for rows, columns in pictures.grids))[:, None]
+        return members
 
     def image_tokens(
         self, model: Any, images: Sequence[Sequence[Grid]], inputs: Mapping[str, Any]

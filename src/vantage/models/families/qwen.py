@@ -71,6 +71,13 @@ class Qwen3VL(Family):
 
         return over_pictures(pictures, local)
 
+    def token_members(self, model: Any, inputs: Mapping[str, Any]) -> Int64[Tensor, "tokens k"]:
+        """Blocks in raster order: the tower undoes its windows after the merger."""
+        edge = self.edge(model)
+        return over_pictures(
+            self.expected(model, inputs), lambda grid, canvas: blocks(patch_map(grid, canvas), edge)
+        )
+
     def prompt(self, text: str, tokenizer: Any) -> str:
         """Every image between its marks: without them two neighbours would be placed as one image."""
         marked = f"<|vision_start|>{self.placeholder}<|vision_end|>"

@@ -9,8 +9,7 @@ from typing import Any
 
 import transformers
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
 from vantage.core import atomic
@@ -18,6 +17,7 @@ from vantage.core.errors import ContractError
 from vantage.core.frames import require_frame
 from vantage.models.injector import InjectionConfig
 from vantage.models.loading.load import BaseIdentity, LoadedBase, load_vlm
+from vantage.models.state_file import read_state
 from vantage.models.vlm.model import SpatialVlm, VlmConfig
 from vantage.records.jsonfile import read_json_record
 
@@ -68,10 +68,11 @@ def load_adapter(folder: Path, base: LoadedBase, expected: InjectionConfig | Non
     """
     path = folder / CONFIG_FILE
     value = read_json_record(path, RECORD, VERSION)
-    found, ours = value["base"], asdict(base.identity)
-    if found["fingerprint"] != ours["fingerprint"]:
+    found = value["base"]
+    if found["fingerprint"] != base.identity.fingerprint:
         raise ContractError(
-            "the adapter was trained on another base", where=path, expected=_named(found), found=_named(ours),
+            "the adapter was trained on another base", where=path, expected=BaseIdentity(**found).told(),
+            found=base.identity.told(),
             hint="load the base it names",
         )  # fmt: skip
     config = _config(path, value["config"])
@@ -82,7 +83,7 @@ def load_adapter(folder: Path, base: LoadedBase, expected: InjectionConfig | Non
         raise ContractError(
             "the adapter is of another family", where=path, expected=model.family.name, found=value["family"]
         )
-    _load_state(folder / WEIGHTS_FILE, model)
+    model.load_state_dict(read_state(folder / WEIGHTS_FILE, adapter_state(model)), strict=False)
     return model.requires_grad_(False).eval()
 
 
@@ -139,25 +140,3 @@ def _require_same(path: Path, found: InjectionConfig | None, expected: Injection
             "the adapter was trained with another embedding", where=path, expected=expected,
             found=found or "none",
         )  # fmt: skip
-
-
-def _load_state(path: Path, model: SpatialVlm) -> None:
-    if not path.is_file():
-        raise ContractError("a model file is missing", where=path, hint="train it again")
-    try:
-        state = load(path.read_bytes())
-    except SafetensorError as error:
-        raise ContractError("a file of weights is damaged", where=path, found=error) from error
-    ours = adapter_state(model)
-    for name in sorted(ours.keys() | state.keys()):
-        needed, given = (None if name not in s else tuple(s[name].shape) for s in (ours, state))
-        if needed != given:
-            raise ContractError(
-                "a tensor does not fit the model", where=path, expected=f"{name}: {needed or 'none'}",
-                found=given or "none",
-            )  # fmt: skip
-    model.load_state_dict(state, strict=False)
-
-
-def _named(identity: dict[str, Any]) -> str:
-    return f"{identity['base']} {identity['revision']} ({identity['fingerprint'][:12]})"

@@ -1,0 +1,108 @@
+"""A vision-language model of any supported family as something that can be asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from vantage.core.errors import ParameterError
+from vantage.core.hashing import digest_file, digest_files
+from vantage.evaluation.benchmarks.interface import Benchmark
+from vantage.evaluation.running.ask import MARK, Answer, Ask, SetAside
+
+_SMALL = ("*.json", "*.jinja", "*.txt", "*.model")
+
+if TYPE_CHECKING:
+    from vantage.models.loading import LoadedBase
+    from vantage.models.loading.load import Precision
+    from vantage.models.prompts import Preparer
+    from vantage.models.vlm.generate import Decoding
+    from vantage.models.vlm.request import Generated, Refused, Request
+
+
+class VlmAnswerer:
+    """Answers by greedy decoding, in batches.
+
+    Args:
+        base: the model.
+        preparer: with its tokenizer and image processor.
+        decoding: how answers are made.
+        precision: that its weights were loaded in.
+    """
+
+    def __init__(self, base: LoadedBase, preparer: Preparer, decoding: Decoding, precision: str) -> None:
+        from vantage.models.vlm.generate import Generator
+
+        self._base, self._preparer, self._decoding, self._precision = base, preparer, decoding, precision
+        self._generator = Generator(preparer, decoding)
+
+    @classmethod
+    def load(
+        cls, base: str | os.PathLike[str], revision: str | None, precision: Precision, device: str,
+        decoding: Decoding,
+    ) -> VlmAnswerer:  # fmt: skip
+        """From a folder or a name on the hub.
+
+        Raises as `load_vlm` and `Preparer.load` do.
+        """
+        from vantage.models.loading import load_vlm
+        from vantage.models.prompts import Preparer
+
+        loaded = load_vlm(base, revision, precision)
+        loaded.model.to(device)
+        return cls(loaded, Preparer.load(loaded.model, loaded.folder), decoding, precision)
+
+    def identity(self) -> Mapping[str, Any]:
+        """Its weights by their fingerprint, and the files that say how it reads and writes."""
+        who, folder = self._base.identity, self._base.folder
+        small = [path for ending in _SMALL for path in folder.rglob(ending)]
+        read = {path.relative_to(folder).as_posix(): digest_file(path) for path in small}
+        return {"type": who.model_type, "weights": who.fingerprint, "files": digest_files(read)}
+
+    def settings(self) -> Mapping[str, Any]:
+        """What may change an answer; not the sizes of batches."""
+        d = self._decoding
+        return {"max_new_tokens": d.max_new_tokens, "stop": list(d.stop), "precision": self._precision}
+
+    def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
+        """The benchmark's own."""
+        return benchmark.prompt(content)
+
+    def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
+        """In batches of like length."""
+        requests, aside = [], []
+        for ask in asks:
+            try:
+                requests.append(request_of(ask, self._preparer.family.placeholder))
+            except ParameterError as error:
+                aside.append(SetAside(ask.id, error.one_line()))
+        if aside:
+            yield list(aside)
+        for batch in self._generator.answers(requests):
+            yield [_found(one) for one in batch]
+
+
+def request_of(ask: Ask, placeholder: str) -> Request:
+    """The request: views where the prompt marks them, or all before it.
+
+    Raises `ParameterError` for another number of marks than of views.
+    """
+    from vantage.models.vlm.request import Request
+
+    marks = ask.prompt.count(MARK)
+    if marks and marks != len(ask.views):
+        raise ParameterError(
+            "the prompt and its pictures differ", where=f"item {ask.id}",
+            expected=f"{len(ask.views)} x {MARK}, or none", found=marks,
+        )  # fmt: skip
+    text = ask.prompt.replace(MARK, placeholder) if marks else placeholder * len(ask.views) + ask.prompt
+    return Request(ask.id, text, ask.views, ask.sizes)
+
+
+def _found(one: Generated | Refused) -> Answer | SetAside:
+    from vantage.models.vlm.request import Refused
+
+    if isinstance(one, Refused):
+        return SetAside(one.id, one.reason)
+    return Answer(one.id, one.text, one.finish, one.prompt_tokens, len(one.tokens))
