@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vantage.core.errors import ParameterError
 from vantage.training.bucket_source import BucketBatches
-from vantage.training.bucketing import Bucket, Buckets, Limits, padding_share
+from vantage.training.bucketing import Bucket, Buckets, Limits, padding_share, portions
 from vantage.training.protocols import BatchSource, Measured
 
 samples = st.lists(st.tuples(st.integers(1, 300), st.integers(0, 9)), min_size=1, max_size=80)
@@ -207,3 +207,17 @@ def test_a_source_says_what_it_follows_from_and_what_it_holds() -> None:
     assert plain.smallest().sample_ids == (str(realistic(90)[0].argmin()),)
     with pytest.raises(ParameterError, match="divided evenly"):
         plain.batch(0, 0, 3)
+
+
+@given(st.integers(0, 50), st.lists(st.integers(1, 40), max_size=12), st.integers(60, 150))
+def test_dialogs_are_portioned_in_order_into_few_rows(shared: int, own: list[int], most: int) -> None:
+    if own and shared + max(own) > most:
+        with pytest.raises(ParameterError, match="longer than a row"):
+            portions(shared, own, most)
+        return
+    rows = portions(shared, own, most)
+    assert [number for row in rows for number in row] == list(range(len(own)))
+    sizes = [shared + sum(own[number] for number in row) for row in rows]
+    assert all(size <= most for size in sizes) and all(rows)
+    # None could have taken the next one too.
+    assert all(size + own[row[0]] > most for size, row in zip(sizes, rows[1:], strict=False))

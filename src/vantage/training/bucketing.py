@@ -173,3 +173,31 @@ def _make_even(sizes: list[int], bounds: Int64[np.ndarray, "n"], parts: int) -> 
         half = sizes[at] // 2
         sizes[at : at + 1] = [half, sizes[at] - half]
     return -len(sizes) % parts
+
+
+def portions(shared: int, own: Sequence[int], most: int) -> list[list[int]]:
+    """Dialogs of one set of views in rows of at most `most` tokens, by their numbers, in order.
+
+    Args:
+        shared: tokens of the views and of all else that the dialogs begin with.
+        own: further tokens of each dialog.
+        most: of a row.
+
+    Raises:
+        ParameterError: a dialog that is longer alone.
+    """
+    found: list[list[int]] = []
+    room = 0
+    for number, length in enumerate(own):
+        if shared + length > most:
+            raise ParameterError(
+                "a dialog is longer than a row may be", where=f"dialog {number}",
+                expected=f"at most {most} tokens", found=f"{shared + length} tokens",
+                hint="raise the token budget, or show fewer views",
+            )  # fmt: skip
+        if length > room or not found:
+            found.append([])
+            room = most - shared
+        found[-1].append(number)
+        room -= length
+    return found
