@@ -135,7 +135,9 @@ def _require(lengths: Int64[np.ndarray, "n"], limits: Limits) -> None:
 
 def _level(values: Int64[np.ndarray, "n"], spread: float) -> Int64[np.ndarray, "n"]:
     """Values of one level differ by less than a share of `spread`."""
-    return np.floor(np.log(np.maximum(values, 1)) / math.log1p(spread) + 1e-9).astype(np.int64)
+    level = np.log(np.maximum(values, 1)) / math.log1p(spread)
+    found: Int64[np.ndarray, "n"] = np.floor(level + 1e-9).astype(np.int64)
+    return found
 
 
 def _bounds(
