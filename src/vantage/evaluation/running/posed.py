@@ -43,11 +43,6 @@ class PosedViews:
     def __post_init__(self) -> None:
         if not self.scans.is_dir():
             raise ParameterError("there is no such folder", where="--scans", found=self.scans)
-        if self.origin not in ORIGINS:
-            raise ParameterError(
-                "not an origin of positions", where="--origin", expected=f"one of {', '.join(ORIGINS)}",
-                found=self.origin,
-            )  # fmt: skip
 
     def settings(self) -> Mapping[str, Any]:
         """What the choice of frames depends on."""
