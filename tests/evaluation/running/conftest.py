@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from asked_rooms import Rooms, rooms
 
-sys.path.append(str(Path(__file__).parents[2] / "models"))  # tiny_vlms, tiny_prompts
+for folder in ("models", "models/vlm"):  # tiny_vlms, tiny_prompts, asked_vlms
+    sys.path.append(str(Path(__file__).parents[2] / folder))
 
 
 @pytest.fixture(scope="session")
