@@ -42,6 +42,7 @@ class Shown:
     views: int = 8
     stride: int = 1
     origin: str = "aligned_centre"
+    frames: str = "auto"
 
 
 def predict(
@@ -82,7 +83,7 @@ def predict(
     items = rule.references(references, shown.scans)
     if not items:
         raise ContractError("there is nothing to ask", where=references, found="no item")
-    _tell(f"loading {model.name}")
+    _tell(f"{len(items)} items in {references}; loading {model.name}")
     run = Run(rule, items, _answerer(model, workspace), builder, out, limit)
     if dry_run:
         sys.stdout.write(_planned(run.estimate(part), rule, part))
@@ -108,7 +109,7 @@ def _text_benchmark(name: str) -> Benchmark[Any, Any]:
 
 def _builder(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Builder:
     from vantage.evaluation.running.own_images import OwnImages
-    from vantage.evaluation.running.posed import ORIGINS, PosedViews
+    from vantage.evaluation.running.posed import FRAMES, ORIGINS, PosedViews
 
     if shown.scans is not None and shown.images is not None:
         raise ParameterError("--scans and --images exclude each other", expected="one of them")
@@ -117,7 +118,13 @@ def _builder(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Build
     if shown.origin not in ORIGINS:
         expected = f"one of {', '.join(ORIGINS)}"
         raise ParameterError("not an origin", where="--origin", expected=expected, found=shown.origin)
-    return PosedViews(shown.scans, shown.views, shown.stride, shown.origin)
+    frames = shown.frames
+    if frames == "auto":
+        frames = "path" if rule.name == "vsibench" else "coverage"
+    if frames not in FRAMES:
+        expected = f"auto, {', '.join(FRAMES)}"
+        raise ParameterError("not a choice of frames", where="--frames", expected=expected, found=frames)
+    return PosedViews(shown.scans, shown.views, shown.stride, shown.origin, frames)
 
 
 def _answerer(model: Model, workspace: Path | None) -> Answerer:
@@ -132,11 +139,7 @@ def _answerer(model: Model, workspace: Path | None) -> Answerer:
     from vantage.models.loading.load import Precision
     from vantage.models.vlm.generate import Decoding
 
-    if model.device not in get_args(Device):
-        raise ParameterError(
-            "not a device", where="--device", expected="auto, cpu or cuda", found=model.device
-        )
-    device = device_of(cast("Device", model.device))
+    device = _device(model.device)
     wanted = model.precision
     if wanted == "auto":
         wanted = "bfloat16" if device == "cuda" else "float32"

@@ -20,6 +20,10 @@ from vantage.scans.layout import check_name
 Origin = Literal["aligned_centre", "raw_middle", "aligned"]
 """What SQA3D's positions are counted from; its files do not say, see docs/predict.md."""
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
+Frames = Literal["coverage", "path"]
+"""Frames where the asker has no place: those that show most, or evenly over the path and in its order, for
+questions about a video."""
+FRAMES: tuple[Frames, ...] = get_args(Frames)
 EYES_M = 1.5
 """Height of the asker's eyes: annotations have no height."""
 
@@ -33,12 +37,14 @@ class PosedViews:
         views: shown with a question.
         stride: every so many recorded frames are considered.
         origin: of SQA3D's positions.
+        frames: which are shown where the asker has no place.
     """
 
     scans: Path
     views: int = 8
     stride: int = 1
     origin: Origin = "aligned_centre"
+    frames: Frames = "coverage"
 
     def __post_init__(self) -> None:
         if not self.scans.is_dir():
@@ -46,7 +52,8 @@ class PosedViews:
 
     def settings(self) -> Mapping[str, Any]:
         """What the choice of frames depends on."""
-        return {"views": self.views, "stride": self.stride, "origin": self.origin}
+        shared = {"views": self.views, "stride": self.stride}
+        return {**shared, "origin": self.origin, "frames": self.frames}
 
     def asks(self, items: Sequence[Item[Any]], prompts: Mapping[str, str]) -> list[Ask | SetAside]:
         """For items of one scan, which is opened once; a scan that cannot be read sets all of them aside."""
@@ -60,8 +67,7 @@ class PosedViews:
             try:
                 views = self._situated(recorded, item)
                 if views is None:
-                    plain = plain or ScanViews(recorded.folder, recorded.meta, recorded.chosen(self.views))
-                    views = plain
+                    views = plain = plain or self._anywhere(recorded)
                 found.append(_ask(item.id, prompts[item.id], views))
             except VantageError as error:
                 found.append(SetAside(item.id, self._told(error)))
@@ -74,6 +80,11 @@ class PosedViews:
         parts = [check_name(part) for part in scene.split("/") if part]
         whole = self.scans.joinpath(*parts)
         return RecordedScan.open(whole if whole.is_dir() else self.scans / parts[-1], self.stride)
+
+    def _anywhere(self, recorded: RecordedScan) -> ScanViews:
+        """Views of the whole scan."""
+        some = recorded.chosen if self.frames == "coverage" else recorded.along
+        return ScanViews(recorded.folder, recorded.meta, some(self.views))
 
     def _situated(self, recorded: RecordedScan, item: Item[Any]) -> ScanViews | None:
         """Views from where the question is asked; None where that is not known."""
