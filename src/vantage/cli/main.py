@@ -228,6 +228,9 @@ def predict(
     scans: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Raw scans, each in a folder of its name.")
     ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What was trained on a VLM: weights and coordinates.")
+    ] = None,
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Pictures that the references name.")
     ] = None,
@@ -254,7 +257,10 @@ def predict(
 ) -> None:
     """Ask a model about a benchmark's items; `vantage score` reads what it says."""
     command = _command("predict")
-    who = command.Model(model, revision, precision, device, max_new_tokens, tuple(stop or ()), token_budget)
+    stops = tuple(stop or ())
+    who = command.Model(
+        model, revision, precision, device, max_new_tokens, stops, token_budget, adapter
+    )  # fmt: skip
     shown = command.Shown(scans, images, views, stride, origin, frames)
     command.predict(benchmark, references, who, shown, out, shard, limit, dry_run, workspace)
 

@@ -31,6 +31,7 @@ class Model:
     max_new_tokens: int = 64
     stop: tuple[str, ...] = ()
     token_budget: int = 16384
+    adapter: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,12 @@ def _answerer(model: Model, workspace: Path | None) -> Answerer:
     if model.name.startswith(("models:/", "runs:/")) or (Path(model.name) / MARK_FILE).is_file():
         from vantage.registry.store import find_store
 
+        if model.adapter is not None:
+            raise ParameterError(
+                "a registered model is whole", where="--adapter", expected="none, or a VLM as --model",
+                found=model.adapter,
+            )  # fmt: skip
+
         start = workspace or Path(os.environ.get("VANTAGE_WORKSPACE") or Path.cwd())
         return RegisteredAnswerer.load(find_store(start), model.name)
     from vantage.evaluation.running.ask_vlm import VlmAnswerer
@@ -147,7 +154,8 @@ def _answerer(model: Model, workspace: Path | None) -> Answerer:
         expected = f"auto, {', '.join(get_args(Precision))}"
         raise ParameterError("not a precision", where="--precision", expected=expected, found=wanted)
     decoding = Decoding(model.max_new_tokens, model.stop, model.token_budget)
-    return VlmAnswerer.load(model.name, model.revision, cast("Precision", wanted), device, decoding)
+    precision = cast("Precision", wanted)
+    return VlmAnswerer.load(model.name, model.revision, precision, device, decoding, model.adapter)
 
 
 def _device(name: str) -> str:

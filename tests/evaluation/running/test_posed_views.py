@@ -15,7 +15,7 @@ from vantage.core.errors import ContractError, ParameterError
 from vantage.evaluation.benchmarks.names import BENCHMARKS
 from vantage.evaluation.running.ask import Ask, SetAside
 from vantage.evaluation.running.posed import ORIGINS, Origin, PosedViews
-from vantage.evaluation.running.scan_views import RecordedScan
+from vantage.evaluation.running.scan_views import MeasuredScan
 from vantage.geometry.transforms import level_ego
 from vantage.lift.coverage import frame_voxels
 from vantage.records.frames import Frame
@@ -75,7 +75,7 @@ def test_views_without_a_place_cover_most_and_are_those_of_every_question(asked_
         (shown,) = {tuple(f.frame_id for f in ask.scan.frames) for ask in own if ask.scan is not None}
         assert len({ask.input for ask in own}) == 1
         assert own[0].scan is not None and own[0].scan.T_raw_me is None
-        recorded = RecordedScan.open(asked_rooms.scans / scan.scan_id)
+        recorded = MeasuredScan.open(asked_rooms.scans / scan.scan_id)
         seen = {frame.frame_id: covered(recorded, frame) for frame in recorded.kept}
         most = max(len(keys) for keys in seen.values())
         assert len(seen[shown[0]]) == most, "the first shows most"
@@ -87,14 +87,14 @@ def test_frames_of_a_video_lie_evenly_on_the_path_and_in_its_order(asked_rooms: 
     for ask in good(asked(asked_rooms, "scanqa", asked_rooms.scanqa, views=4, frames="path")):
         assert ask.scan is not None
         shown = [f.frame_id for f in ask.scan.frames]
-        kept = [f.frame_id for f in RecordedScan.open(asked_rooms.scans / ask.scan.meta.scan_id).kept]
+        kept = [f.frame_id for f in MeasuredScan.open(asked_rooms.scans / ask.scan.meta.scan_id).kept]
         assert shown == sorted(shown) and len(shown) == 4
         assert (shown[0], shown[-1]) == (kept[0], kept[-1])
         steps = np.diff([kept.index(frame) for frame in shown])
         assert steps.max() - steps.min() <= 1
 
 
-def covered(recorded: RecordedScan, frame: Frame) -> set[int]:
+def covered(recorded: MeasuredScan, frame: Frame) -> set[int]:
     """Voxels of 10 cm that every fourth pixel of a frame's depth sees."""
     depth = read_depth(recorded.folder, recorded.meta, frame)
     return set(frame_voxels(depth, recorded.meta.depth, frame.T_raw_cam, 0.1, 4).tolist())

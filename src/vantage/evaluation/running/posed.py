@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from vantage.core.errors import ParameterError, VantageError
 from vantage.evaluation.benchmarks.interface import Item
 from vantage.evaluation.running.ask import Ask, SetAside
-from vantage.evaluation.running.scan_views import RecordedScan, ScanViews
+from vantage.evaluation.running.scan_views import MeasuredScan, ScanViews
 from vantage.geometry.transforms import R_FLU_RDF, apply, compose, from_yaw, invert, yaw_of
 from vantage.scans.layout import check_name
 
@@ -73,20 +73,20 @@ class PosedViews:
                 found.append(SetAside(item.id, self._told(error)))
         return found
 
-    def _open(self, scene: str) -> RecordedScan:
+    def _open(self, scene: str) -> MeasuredScan:
         """The scan of a scene: `DIR/NAME`, or `DIR/DATASET/NAME` for `DATASET/NAME` (VSI-Bench)."""
         if not scene:
             raise ParameterError("the item names no scan", expected="scene_id in the references")
         parts = [check_name(part) for part in scene.split("/") if part]
         whole = self.scans.joinpath(*parts)
-        return RecordedScan.open(whole if whole.is_dir() else self.scans / parts[-1], self.stride)
+        return MeasuredScan.open(whole if whole.is_dir() else self.scans / parts[-1], self.stride)
 
-    def _anywhere(self, recorded: RecordedScan) -> ScanViews:
+    def _anywhere(self, recorded: MeasuredScan) -> ScanViews:
         """Views of the whole scan."""
         some = recorded.chosen if self.frames == "coverage" else recorded.along
         return ScanViews(recorded.folder, recorded.meta, some(self.views))
 
-    def _situated(self, recorded: RecordedScan, item: Item[Any]) -> ScanViews | None:
+    def _situated(self, recorded: MeasuredScan, item: Item[Any]) -> ScanViews | None:
         """Views from where the question is asked; None where that is not known."""
         place = item.content.place() if hasattr(item.content, "place") else None
         if place is None:
@@ -95,7 +95,7 @@ class PosedViews:
         frames = recorded.chosen(self.views, recorded.nearest(T_raw_me))
         return ScanViews(recorded.folder, recorded.meta, frames, T_raw_me)
 
-    def _eyes(self, recorded: RecordedScan, x: float, y: float, yaw: float) -> Float64[np.ndarray, "4 4"]:
+    def _eyes(self, recorded: MeasuredScan, x: float, y: float, yaw: float) -> Float64[np.ndarray, "4 4"]:
         """The level camera of an asker, camera to raw."""
         T_aligned_raw = recorded.meta.T_aligned_raw
         if self.origin == "raw_middle":

@@ -92,7 +92,7 @@ class ScanViews:
         return Image.fromarray(read_color(self.folder, self.meta, frame))
 
 
-class RecordedScan:
+class MeasuredScan:
     """A raw scan with its frames measured, from which views are chosen again and again.
 
     Attributes:
@@ -115,7 +115,7 @@ class RecordedScan:
         return [frame for frame in self.frames if frame.kept]
 
     @classmethod
-    def open(cls, folder: Path, stride: int = 1) -> RecordedScan:
+    def open(cls, folder: Path, stride: int = 1) -> MeasuredScan:
         """Every `stride`-th frame of a raw scan of any layout.
 
         Raises `VantageError` when there is no such folder, `ScanError` when the scan is damaged.
