@@ -11,6 +11,7 @@ import pytest
 import torch
 from asked_rooms import Rooms
 from pictured import model, muirbench
+from vantage.models.vlm.recorded_scan import RecordedScan
 
 from vantage.core.errors import ParameterError
 from vantage.core.tasks import Task
@@ -31,7 +32,6 @@ from vantage.models.loading import load_vlm
 from vantage.models.vlm.checkpoint import save_adapter
 from vantage.models.vlm.generate import Decoding
 from vantage.models.vlm.model import SpatialVlm, VlmConfig
-from vantage.models.vlm.recorded_scan import RecordedScan
 from vantage.scans.config import ExtractConfig
 from vantage.scans.stage import extract
 
