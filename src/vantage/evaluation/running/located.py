@@ -65,7 +65,7 @@ def _from_aligned(scan: ScanViews, frame: Coordinates) -> Float64[np.ndarray, "4
 def _pictures(
     scan: ScanViews, shown: Frame, warp: ImageWarp, T_frame_aligned: Float64[np.ndarray, "4 4"]
 ) -> tuple[PatchGrid, ...]:
-    from vantage.models.vlm.recorded_scan import picture_grids
+    from vantage.models.vlm.lifted_scan import picture_grids
     from vantage.scans.pixels import read_depth
 
     meta = scan.meta
@@ -73,4 +73,5 @@ def _pictures(
         read_depth(scan.folder, meta, shown), meta.depth_of(shown), meta.T_aligned_raw @ shown.T_raw_cam,
         meta.color_of(shown), warp, LiftConfig().min_valid_share,
     )  # fmt: skip
-    return picture_grids(points.xyz_world, points.valid, warp.grids, T_frame_aligned)
+    found: tuple[PatchGrid, ...] = picture_grids(points.xyz_world, points.valid, warp.grids, T_frame_aligned)
+    return found

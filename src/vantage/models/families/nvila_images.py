@@ -45,7 +45,8 @@ class NvilaImageProcessor:
         return {**processed, "num_tiles": [len(pictures) for pictures in shown]}
 
     def _warp(self, image: Any, together: int) -> ImageWarp:
-        return processor_warp(self.to_dict(), *image.size, together)
+        width, height = image.size
+        return processor_warp(self.to_dict(), width, height, together)
 
 
 def _pictures(image: Any, warp: ImageWarp) -> list[Any]:
