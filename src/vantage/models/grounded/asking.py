@@ -41,7 +41,9 @@ def asking(
 
     def ask(turns: Sequence[Turn]) -> str:
         said = [replace(turn, answer=turn.answer.replace(placeholder, " ").strip()) for turn in turns]
-        head = plain_head(Sample(name, tuple(views), ((said[0],),), frame, situation), placeholder)
+        head = plain_head(
+            Sample(name, tuple(views), ((said[0],),), frame, situation), generator.preparer.family
+        )
         said[0] = replace(said[0], question=head + said[0].question)
         *before, last = said
         request = Request(name, last.question, tuple(views), tuple(sizes), frame, tuple(before))

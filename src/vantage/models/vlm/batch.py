@@ -33,7 +33,7 @@ def plain_head(sample: Sample, family: Family) -> str:
 
 def situated_head(sample: Sample, family: Family) -> str:
     """Cameras, views, the situation and its two tokens."""
-    return head_text(family, len(sample.views), sample.situation)
+    return head_text(family.placeholder, len(sample.views), sample.situation)
 
 
 @dataclass(frozen=True)
@@ -206,6 +206,14 @@ def _pictures(sample: Sample, view: View, tiles: Sequence[Grid]) -> Sequence[Pat
             expected=" and ".join(f"{r}x{c}" for r, c in tiles) + " patches",
             found=" and ".join("x".join(map(str, grid)) for grid in found) or "none",
             hint="lift.processor, lift.image_size and lift.patch_size must be those of the base model",
+        )
+    lost = sum(int((~picture.xyz[picture.valid].isfinite()).any(-1).sum()) for picture in view.pictures)
+    if lost:
+        raise ContractError(
+            "coordinates that are not finite",
+            where=f"sample {sample.sample_id}, view {view.name}",
+            found=f"{lost} patches",
+            hint="mark patches without a point as not valid",
         )
     return view.pictures
 

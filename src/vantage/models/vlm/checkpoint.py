@@ -105,7 +105,8 @@ def load_adapter(
 def export_merged(folder: Path, model: SpatialVlm, base: LoadedBase, about: dict[str, Any]) -> None:
     """Write a stock model's folder with everything folded in that it has a place for.
 
-    What it has none for (the position encoder, what makes it situated) is an adapter of the merged model, in `spatial/`. Afterwards
+    What it has none for (the position encoder, what makes it situated) is an adapter of the merged model, in
+    `spatial/`. Afterwards
     `model` is merged itself.
     """
     model.merge()
