@@ -172,7 +172,7 @@ class Named:
 
 
 def source(parts: int = 4, limit: int = 4096, seed: int = 2, data: str = "data") -> BucketBatches:
-    def make(numbers: tuple[int, ...], learn: bool) -> Named:
+    def make(numbers: tuple[int, ...], learn: bool, step: int) -> Named:
         return Named(tuple(map(str, numbers)), len(numbers) * learn)
 
     return BucketBatches(Buckets(*realistic(90), Limits(limit), parts), seed, make, data)

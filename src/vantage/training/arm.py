@@ -38,9 +38,10 @@ class Arm(nn.Module):
         self.base = base
         self.injector: Injector | None = None
         self.encoder: PositionEncoder | None = None
-        if config.site != "none":
+        site = config.entry
+        if site != "none":
             own_seed = priority(seed, "position encoder") % 2**63
-            self.injector = fresh_injector(base, config.site, own_seed)
+            self.injector = fresh_injector(base, site, own_seed)
             self.encoder = self.injector.encoder
         self._pixels = samples.images
         self._features: Float32[Tensor, "f 64 c"] | None = None

@@ -18,13 +18,13 @@ class BucketBatches:
     Args:
         buckets: of the samples' lengths.
         seed: of the draw.
-        make: the micro batch of some samples by their numbers; if its second argument is False, one of which
-            nothing is learned (no `tokens`).
+        make: the micro batch of some samples by their numbers, in a step; if its second argument is False,
+            one of which nothing is learned (no `tokens`).
         data: digest of the samples and of all that `make` does to them.
     """
 
     def __init__(
-        self, buckets: Buckets, seed: int, make: Callable[[tuple[int, ...], bool], Micro], data: str
+        self, buckets: Buckets, seed: int, make: Callable[[tuple[int, ...], bool, int], Micro], data: str
     ) -> None:
         self.buckets, self.seed, self.make, self.data = buckets, seed, make, data
         # Steps come in order, from a few threads: two epochs are in use at a time.
@@ -39,7 +39,7 @@ class BucketBatches:
             )  # fmt: skip
         number, turn = divmod(step, self.buckets.rounds)
         own = self._epoch(number).rounds[turn][rank::world]
-        return [self.make(bucket.samples, bucket.counts) for bucket in own]
+        return [self.make(bucket.samples, bucket.counts, step) for bucket in own]
 
     def digest(self) -> str:
         """Digest of the samples, of their buckets, and of the seed."""
@@ -55,4 +55,4 @@ class BucketBatches:
 
     def smallest(self) -> Micro:
         """The shortest sample alone."""
-        return self.make((int(self.buckets.lengths.argmin()),), True)
+        return self.make((int(self.buckets.lengths.argmin()),), True, 0)

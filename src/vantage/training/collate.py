@@ -19,6 +19,7 @@ from vantage.core.seeds import rng as make_rng
 from vantage.models.packing import Packed, pack
 from vantage.models.pocket import PATCHES
 from vantage.training.config import Coordinates
+from vantage.training.protocols import BatchSource, Micro
 from vantage.training.samples import Samples, Situation, view_points
 
 
@@ -117,10 +118,10 @@ class ArmBatches:
 class Fixed:
     """The first `count` steps of a source, at once and at every step: what validation looks at."""
 
-    source: ArmBatches
+    source: BatchSource
     count: int
 
-    def batch(self, step: int, rank: int, world: int) -> Sequence[Batch]:
+    def batch(self, step: int, rank: int, world: int) -> Sequence[Micro]:
         """All of them."""
         return [micro for k in range(self.count) for micro in self.source.batch(k, rank, world)]
 

@@ -51,11 +51,11 @@ class Meter:
                 expected=f"{views or 'at least one'} x {self.preparer.family.placeholder}", found=found,
             )  # fmt: skip
         alone = views == 1
-        written = [self._image(size, alone) for size in request.sizes]
+        written = [self.written(size, alone) for size in request.sizes]
         return len(prompt_ids(request, self.preparer, written))
 
-    def _image(self, size: Size, alone: bool) -> str:
-        """What an image of a size is in a prompt."""
+    def written(self, size: Size, alone: bool) -> str:
+        """What an image of a size is in a prompt; `alone`: it is its sample's only one."""
         from PIL import Image
 
         if (size, alone) not in self._written:
