@@ -159,6 +159,19 @@ def test_poses_given_at_test_time_are_paired_by_question() -> None:
     assert [g.same for g in found.gaps if given in (g.first, g.second)] == [True] * 6, "all of one family"
 
 
+def test_a_text_asked_from_two_poses_is_two_questions_at_test_time() -> None:
+    """Right from the one pose and wrong from the other: no mean over poses may hide the coin's two sides."""
+    questions = [a_question(room, 0, CLIP, ego=ego) for room in range(4) for ego in (0, 1)]
+    own = [replace(p, prediction="yes") for p in answers(questions, {CLIP: 0.0})]
+    own = [replace(p, prediction="no") if "-clip-1-" in p.question_id else p for p in own]
+    given = [replace(p, prediction="no" if p.prediction == "yes" else "yes") for p in own]
+    one = gap(
+        compared(questions, {"arm": own, "arm@random_pose": given}), Source("random", at_test=True), CLIP
+    )
+    assert (one.n_first, one.gain.points) == (8, 0)
+    assert one.test is not None and (one.test.ours_only, one.test.theirs_only) == (4, 4)
+
+
 def test_one_source_alone_is_not_compared_and_the_record_is_plain() -> None:
     questions = asked_from(TOP)
     assert compare_sources("arm", {"arm": answers(questions, {TOP: 1})}, questions, 0, 100) is None
