@@ -130,3 +130,10 @@ def test_a_question_about_a_dropped_frame_is_an_error(folders: dict[str, Path]) 
     write_questions(folder, [question("room0000_00", "train", "exist", "is there a red bed?", "no", (3, 4))])
     with pytest.raises(ContractError, match="was not kept"):
         load_samples(folders, ("exist",))
+
+
+def test_scans_may_show_different_numbers_of_frames(folders: dict[str, Path]) -> None:
+    folder = folders["synthesize"] / "room0000_00"
+    write_questions(folder, [question("room0000_00", "train", "exist", "is there a red bed?", "no", (3, 0))])
+    samples = load_samples(folders, ("exist", "direction"))
+    assert len(samples.images) == len(samples.xyz_aligned) == len(samples.valid) == 6

@@ -23,7 +23,7 @@ from vantage.scans.pixels import read_color
 
 
 @dataclass(frozen=True)
-class RecordedScan:
+class LiftedScan:
     """What `download`, `extract` and `lift` know of a scan.
 
     Attributes:
@@ -41,7 +41,7 @@ class RecordedScan:
     rows: Mapping[int, int]
 
     @classmethod
-    def read(cls, inputs: Mapping[str, Path], scan: str) -> RecordedScan:
+    def read(cls, inputs: Mapping[str, Path], scan: str) -> LiftedScan:
         """From the folders of `download`, `extract` and `lift`; `ContractError` for what does not fit."""
         extract = inputs["extract"] / scan
         patches = read_patches(inputs["lift"] / scan, mapped=True)
