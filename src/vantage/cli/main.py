@@ -248,7 +248,7 @@ def predict(
     stop: Annotated[list[str] | None, typer.Option(help="Ends an answer; repeatable.")] = None,
     token_budget: Annotated[int, typer.Option(min=1, help="Of a batch, padding and answers too.")] = 16384,
     revision: Annotated[str | None, typer.Option(help="Of a VLM on the hub.")] = None,
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Ask a few items, keep nothing, tell what all would take.")

@@ -31,6 +31,7 @@ from vantage.models.injector import InjectionConfig
 from vantage.models.loading import load_vlm
 from vantage.models.vlm.checkpoint import save_adapter
 from vantage.models.vlm.generate import Decoding
+from vantage.models.vlm.lifted_scan import LiftedScan
 from vantage.models.vlm.model import SpatialVlm, VlmConfig
 from vantage.scans.config import ExtractConfig
 from vantage.scans.stage import extract
@@ -81,7 +82,7 @@ def test_points_are_those_of_lift_in_the_askers_frame(
     config = LiftConfig(**lift_block(base, 3))
     lifted = {**raw, "extract": tmp_path / "extract" / scan}
     lift(Task(scan, lifted, tmp_path / "lift" / scan, tmp_path / "work", 0), config)
-    recorded = RecordedScan.read(inputs, scan)
+    recorded = LiftedScan.read(inputs, scan)
     for ask in asks(asked_rooms):
         assert ask.scan is not None and ask.scan.T_raw_me is not None
         T = invert(EGOS[frame](ask.scan.meta.T_aligned_raw @ ask.scan.T_raw_me))

@@ -21,6 +21,10 @@ from vantage.evaluation.benchmarks.files import HEADER, SET_ASIDE
 from vantage.evaluation.running.ask import Answer, Ask, SetAside
 
 VERSION = 1
+_CAUSES = {
+    "questions": "an item or a prompt differs from those that the file answers: ",
+    "model.files": "tokenizer, template or image processor differ: ",
+}
 Row = Mapping[str, Any]
 
 
@@ -167,7 +171,7 @@ def _require_same(path: Path, found: Mapping[str, Any], expected: Mapping[str, A
             raise ContractError(
                 "the file holds the predictions of another run", where=f"{path}, {name}",
                 expected=ours.get(name, "nothing"), found=theirs.get(name, "nothing"),
-                hint="give another --out, or remove the file",
+                hint=f"{_CAUSES.get(name, '')}give another --out, or remove the file",
             )  # fmt: skip
 
 

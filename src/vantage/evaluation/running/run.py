@@ -110,17 +110,21 @@ class Run:
     def estimate(self, shard: Shard) -> Estimate:
         """Ask a few items of one scene, keep nothing, and tell what all will take."""
         share, todo = self._work(shard)
-        tried, opening, asking = 0, 0.0, 0.0
         scenes = _by_scene(todo)
-        if scenes:
+        tried = opened = 0
+        opening = asking = 0.0
+        for scene in scenes[:: max(1, len(scenes) // _TRIED)]:
+            if tried >= _TRIED:
+                break
             start = time.monotonic()
-            made = self.builder.asks(scenes[0][:_TRIED], self.prompts)
-            opening = time.monotonic() - start
+            made = self.builder.asks(scene[: _TRIED - tried], self.prompts)
+            opening, opened = opening + time.monotonic() - start, opened + 1
             asks = [ask for ask in made if isinstance(ask, Ask)]
+            start = time.monotonic()
             for _ in self.answerer.answers(asks):
                 pass
-            tried, asking = len(asks), time.monotonic() - start - opening
-        seconds = opening * len(scenes) + asking * len(todo) / max(1, tried)
+            asking, tried = asking + time.monotonic() - start, tried + len(asks)
+        seconds = opening * len(scenes) / max(1, opened) + asking * len(todo) / max(1, tried)
         return Estimate(len(share), len(share) - len(todo), len(todo), len(scenes), tried, seconds)
 
     def go(self, shard: Shard, progress: Progress | None = None) -> Tally:
