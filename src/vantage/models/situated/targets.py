@@ -36,7 +36,7 @@ def visual_points(
         )  # fmt: skip
     check_placeholders(family, model, geometry, inputs["input_ids"], inputs)
     members = family.token_members(model, inputs).to(geometry.xyz.device)
-    return group_means(geometry.xyz, geometry.valid, members)
+    return group_means(geometry.xyz.float(), geometry.valid, members)
 
 
 def mean_of_samples(

@@ -1,7 +1,8 @@
 """Samples with something taken from them: the controls of `align.controls`, for training and evaluation.
 
 Pure functions: a sample in, another one out; its dialogs, situation and place stay. Camera poses count as
-coordinates, and go the way the points go.
+coordinates, and go the way the points go. A control comes before PoseAlign (`pose_align.aligned`), which then
+tells a pose that is not the one the points are about.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ from torch import Tensor
 
 from vantage.align.controls import GREY, ShownControl, lender, moved_ego, turned_ego
 from vantage.align.ego import EgoPose
+from vantage.align.sources import ego_of_question
 from vantage.core.errors import ContractError, ParameterError
 from vantage.geometry.transforms import apply, invert
 from vantage.models.patch_geometry import PatchGrid
-from vantage.models.vlm.listing import ego_of
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Sample, View
 
 
 def blind(sample: Sample) -> Sample:
     """Plain grey pictures of the same sizes, no points, no poses."""
+    _require_bare(sample)
 
     def seen(view: View) -> View:
         grids = None if view.pictures is None else tuple(_absent(picture) for picture in view.pictures)
@@ -37,7 +39,11 @@ def blind(sample: Sample) -> Sample:
 
 
 def moved(sample: Sample, T: Float64[np.ndarray, "4 4"]) -> Sample:
-    """Every point and camera carried by the rigid transform `T` (metres, in the sample's frame)."""
+    """Every point and camera carried by the rigid transform `T` (metres, in the sample's frame).
+
+    `ContractError` for points with numbers beside them, which would not go along.
+    """
+    _require_bare(sample)
 
     def carried(view: View) -> View:
         pictures = view.pictures
@@ -116,7 +122,7 @@ def controlled(
     key = sample.sample_id
     if control == "other_sample":
         return with_points_of(sample, samples[_lender(samples, index, seed, *draw)])
-    ego = ego_of(samples.questions(index)[0])
+    ego = ego_of_question(samples.questions(index)[0])
     if control == "random_yaw":
         return seen_by(sample, ego, turned_ego(ego, seed, key, *draw))
     if control == "random_pose":
@@ -135,6 +141,15 @@ def _lender(samples: QuestionSamples, index: int, seed: int, *draw: str | int) -
 
 def _grids(view: View) -> list[tuple[int, ...]] | None:
     return None if view.pictures is None else [tuple(p.valid.shape) for p in view.pictures]
+
+
+def _require_bare(sample: Sample) -> None:
+    pictures = [picture for view in sample.views for picture in view.pictures or ()]
+    if any(picture.beside is not None for picture in pictures):
+        raise ContractError(
+            "a control of a sample that is aligned already", where=f"sample {sample.sample_id}",
+            expected="points without numbers beside them", hint="align the sample after the control",
+        )  # fmt: skip
 
 
 def _absent(picture: PatchGrid) -> PatchGrid:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,13 +10,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from vantage.align.alignment import Pose
+from vantage.align.sources import ego_of_question
 from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_json
+from vantage.core.recent import Recent
 from vantage.core.tasks import Facts
 from vantage.geometry.transforms import invert
 from vantage.geometry.warp import ImageWarp
-from vantage.models.vlm.listing import Listed, Selection, Unusable, ego_of, list_scan
-from vantage.models.vlm.recorded_scan import RecordedScan
+from vantage.models.vlm.lifted_scan import LiftedScan
+from vantage.models.vlm.listing import Listed, Selection, Unusable, list_scan
 from vantage.models.vlm.sample import Place, Sample
 from vantage.records.index import done_items, read_index
 from vantage.records.questions import Question, read_questions
@@ -60,11 +62,11 @@ class QuestionSamples(Sequence[Sample]):
         self.selection = selection
         self.listed: list[Listed] = []
         self.unusable: list[Unusable] = []
-        self._recent: OrderedDict[str, tuple[RecordedScan, dict[str, Question]]] = OrderedDict()
+        self._recent: Recent[tuple[LiftedScan, dict[str, Question]]] = Recent(_SCANS_KEPT)
         scans = done_items(self.inputs["synthesize"])
         for done, scan in enumerate(scans):
             if questions := self._asked(scan):
-                listed, unusable = list_scan(RecordedScan.read(self.inputs, scan), questions, selection)
+                listed, unusable = list_scan(LiftedScan.read(self.inputs, scan), questions, selection)
                 self.listed += listed
                 self.unusable += unusable
             tell(done + 1, len(scans))
@@ -79,7 +81,7 @@ class QuestionSamples(Sequence[Sample]):
             return [self[k] for k in range(*index.indices(len(self)))]
         listed, asked = self.listed[index], self.questions(index)
         scan, _ = self._scan(listed.scan_id)
-        ego = ego_of(asked[0])
+        ego = ego_of_question(asked[0])
         level = self.selection.frame == "ego_level"
         T_frame_aligned = invert(ego.T_world_ego) if level else np.eye(4)
         x, y = (float(value) for value in ego.T_world_ego[:2, 3])
@@ -95,10 +97,6 @@ class QuestionSamples(Sequence[Sample]):
     def __iter__(self) -> Iterator[Sample]:
         return (self[k] for k in range(len(self)))
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A mapped file would travel to another process as its whole content.
-        return {**self.__dict__, "_recent": OrderedDict()}
-
     def questions(self, index: int) -> list[Question]:
         """The records of a sample's questions, in the order of its dialogs."""
         listed = self.listed[index]
@@ -109,6 +107,17 @@ class QuestionSamples(Sequence[Sample]):
         """Cameras (to the aligned world, metres) of the scan's kept frames but the ego's."""
         listed = self.listed[index]
         return self._scan(listed.scan_id)[0].T_aligned_others(listed.ego_frame_id)
+
+    def pose(self, index: int) -> Pose:
+        """The pose that a sample's questions are asked from, with its camera, to align the sample by.
+
+        `ContractError` when the ego frame's camera is not where the questions say.
+        """
+        listed = self.listed[index]
+        scan, ego_frame = self._scan(listed.scan_id)[0], listed.ego_frame_id
+        scan.require_known([ego_frame], f"sample {listed.sample_id}")
+        ego = ego_of_question(self.questions(index)[0], scan.T_aligned_cam(ego_frame))
+        return Pose(ego, listed.sample_id, scan.meta.color_of(scan.frames[ego_frame]))
 
     def warp(self, index: int) -> ImageWarp | None:
         """What the patches of a sample's scan were made for; None for the whole image, divided evenly."""
@@ -146,14 +155,12 @@ class QuestionSamples(Sequence[Sample]):
         rows = read_questions(self.inputs["synthesize"] / scan)
         return [question for question in rows if self.selection.takes(question)]
 
-    def _scan(self, scan: str) -> tuple[RecordedScan, dict[str, Question]]:
-        if scan not in self._recent:
+    def _scan(self, scan: str) -> tuple[LiftedScan, dict[str, Question]]:
+        def read() -> tuple[LiftedScan, dict[str, Question]]:
             questions = {question.question_id: question for question in self._asked(scan)}
-            self._recent[scan] = RecordedScan.read(self.inputs, scan), questions
-            while len(self._recent) > _SCANS_KEPT:
-                self._recent.popitem(last=False)
-        self._recent.move_to_end(scan)
-        return self._recent[scan]
+            return LiftedScan.read(self.inputs, scan), questions
+
+        return self._recent.get(scan, read)
 
     def _nothing(self, scans: int) -> ContractError:
         of = self.selection.families
