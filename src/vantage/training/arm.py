@@ -59,7 +59,6 @@ class Arm(nn.Module):
     def checkpoint_gradients(self) -> None:
         """Compute the decoder's and the tower's activations again in the backward pass."""
         self.base.gradient_checkpointing_enable({"use_reentrant": False})
-        self.base.train()  # transformers recomputes in training mode only; there is no dropout
 
     def prepare(self, tell: Callable[[int, int], None] = lambda _d, _t: None) -> None:
         """Run the frozen tower over all frames once, where that is allowed."""

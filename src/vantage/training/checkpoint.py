@@ -128,7 +128,7 @@ def _digest(said: str, tensors: Mapping[str, Tensor]) -> str:
     state = hashlib.sha256(said.encode())
     for name, value in sorted(tensors.items()):
         state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        state.update(memoryview(value.contiguous().reshape(-1).view(torch.uint8).numpy()))
+        state.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return state.hexdigest()
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from vantage.core.tasks import Task
 from vantage.training.config import FinetuneConfig
 from vantage.training.loop import Plan
-from vantage.training.place import accelerator, recompute, threads, use_bf16
+from vantage.training.place import accelerator, mode, recompute, threads, use_bf16
 from vantage.training.protocols import BatchSource, Measured, Prepares, Trainable
 from vantage.training.schedule import optimiser_of
 from vantage.training.stage import prepare
@@ -43,11 +43,12 @@ def cost_of(model: Trainable, source: BatchSource, plan: Plan) -> list[str]:
         model.prepare(lambda done, total: None)
     stepper = Stepper(place, model, model, use_bf16(plan.precision))
     optimiser, smallest = optimiser_of(model, plan.weight_decay), source.smallest()
-    with _Kept(model) as kept:
-        first = stepper.learn(source, 0, [smallest], optimiser)
-    started = time.perf_counter()
-    stepper.learn(source, 0, [smallest], optimiser)
-    seconds = time.perf_counter() - started
+    with mode(model, training=True):
+        with _Kept(model) as kept:
+            first = stepper.learn(source, 0, [smallest], optimiser)
+        started = time.perf_counter()
+        stepper.learn(source, 0, [smallest], optimiser)
+        seconds = time.perf_counter() - started
     lengths, micros = source.lengths(), source.batch(0, 0, 1)
     samples = sum(len(micro.sample_ids) for micro in micros)
     largest = max(len(micro.sample_ids) for micro in micros) * max(lengths)
