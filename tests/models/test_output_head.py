@@ -85,10 +85,11 @@ def test_a_capped_head_is_capped_as_the_model_caps_it() -> None:
         projection_dim=32,
     )  # fmt: skip
     capped = seeded(lambda: PaliGemmaForConditionalGeneration(config))
-    assert output_head(capped).cap == 0.5
     require_the_models_own(capped, case.inputs)
     with torch.no_grad():
-        assert capped(**case.inputs).logits.abs().max() <= 0.5
+        largest = capped(**case.inputs).logits.abs().max()
+    # Not in every release of transformers.
+    assert output_head(capped).cap == (0.5 if largest <= 0.5 else None)
 
 
 def test_a_decoder_that_scales_its_logits_is_refused() -> None:

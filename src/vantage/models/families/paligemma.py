@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import transformers
 from torch import Tensor
 
 from vantage.models.families.base import Family
@@ -23,7 +24,9 @@ class PaliGemma(Family):
         return f"{text[:end]}{tokenizer.bos_token}{text[end:]}\n"
 
     def logit_cap(self, model: Any) -> float | None:
-        """Of a Gemma 2 decoder. The other families leave a decoder's cap out, as transformers does."""
+        """Of a Gemma 2 decoder. transformers before 5.23 leaves it out, and so for the other families."""
+        if tuple(map(int, transformers.__version__.split(".")[:2])) < (5, 23):
+            return None
         return getattr(model.config.get_text_config(), "final_logit_softcapping", None)
 
     def extra_inputs(self, ids: Tensor, image_id: int) -> dict[str, Tensor]:
