@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from test_processor_ramps import CASES, SIZES
+from test_processor_ramps import CASES, SIZES, NvilaOnArrays
 
 from vantage.core.errors import ParameterError
 from vantage.lift.config import LiftConfig
@@ -24,13 +24,17 @@ SOURCES = Path(block.__file__).parent
 def test_the_block_gives_the_warp_of_the_processor(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     processor = case.processor()
-    processor.save_pretrained(tmp_path)
     vision = {"model_type": "some_vlm", "vision_config": {"patch_size": case.patch_size}}
+    if isinstance(processor, NvilaOnArrays):
+        told = {"image_aspect_ratio": "dynamic", "min_tiles": 1, "max_tiles": 12}
+        vision = {"vision_config": {"patch_size": processor.patch_size}, **told}
+        processor = processor.inner
+    processor.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(vision))
     made = lift_block(tmp_path, case.images)
     config = LiftConfig(**yaml.safe_load(yaml.safe_dump(made)))
     for size in SIZES:
-        expected = processor_warp(processor, *size, case.images, case.patch_size)
+        expected = processor_warp(case.processor(), *size, case.images, case.patch_size)
         assert config.warp(*size) == expected
     assert "image_mean" not in made["processor"] and made["views_together"] == case.images
 

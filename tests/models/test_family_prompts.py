@@ -203,3 +203,6 @@ def test_more_views_than_the_context_holds_are_refused() -> None:
     with pytest.raises(ParameterError, match="context") as caught:
         maker(texts("<image>"), pictures())
     assert "sample 0" in str(caught.value)
+    with pytest.raises(ParameterError, match="context") as caught:
+        maker(texts("<image>"), pictures(), names=["room0/3/3-0", "room1/0/0"])
+    assert "sample room0/3/3-0" in str(caught.value)

@@ -78,5 +78,9 @@ def processor(name: str) -> Any:
 
 
 def preparer(name: str) -> Preparer:
-    model = CASES[name]().model
-    return Preparer(model, tokenizer(family_of(model).placeholder), processor(name))
+    model = CASES[name.removesuffix("_tiles")]().model
+    if name == "nvila_3x3_tiles":
+        model.config.image_aspect_ratio, model.config.max_tiles = "dynamic", 4
+    family = family_of(model)
+    inner = family.image_processor(model, processor(name.removesuffix("_tiles")))
+    return Preparer(model, tokenizer(family.placeholder), inner)

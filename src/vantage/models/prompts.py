@@ -81,20 +81,25 @@ class Preparer:
         words = folder / "llm" if (folder / "llm").is_dir() else folder
         pixels = folder / "vision_tower" if (folder / "vision_tower").is_dir() else folder
         tokenizer = AutoTokenizer.from_pretrained(words, trust_remote_code=False, local_files_only=True)
-        return cls(model, tokenizer, image_processor(pixels))
+        inner = image_processor(pixels)
+        return cls(model, tokenizer, family_of(model).image_processor(model, inner))
 
-    def __call__(self, texts: Sequence[str], images: Sequence[Sequence[Any]]) -> Prepared:
+    def __call__(
+        self, texts: Sequence[str], images: Sequence[Sequence[Any]], names: Sequence[str] = ()
+    ) -> Prepared:
         """Inputs of a batch, padded at the left.
 
         Args:
             texts: a prompt for each sample, with a placeholder for each of its images.
             images: Pillow images of each sample.
+            names: of the samples, for messages.
 
         Raises:
             ParameterError: no image at all, as many placeholders as images in no sample, or a prompt that is
                 longer than the model's context; the sample is named.
         """
-        _require_matching(texts, images, self.family.placeholder)
+        where = [f"sample {name}" for name in names or (f"{k} of the batch" for k in range(len(texts)))]
+        _require_matching(texts, images, self.family.placeholder, where)
         shown = self.show(images)
         prompts = [
             self.expanded(self.family.prompt(text, self.tokenizer), own)
@@ -107,7 +112,7 @@ class Preparer:
         ids, image_id = encoded["input_ids"], int(self.model.config.image_token_id)
         tokens = {name: encoded[name] for name in ("input_ids", "attention_mask")}
         for number, length in enumerate(encoded["attention_mask"].sum(1).tolist()):
-            self.require_context(length, f"sample {number} of the batch")
+            self.require_context(length, where[number])
         inputs = {**tokens, **self.family.extra_inputs(ids, image_id), **shown.inputs}
         return Prepared(inputs, shown.samples)
 
@@ -172,16 +177,18 @@ def image_processor(folder: Path) -> Any:
         ) from error  # fmt: skip
 
 
-def _require_matching(texts: Sequence[str], images: Sequence[Sequence[Any]], placeholder: str) -> None:
+def _require_matching(
+    texts: Sequence[str], images: Sequence[Sequence[Any]], placeholder: str, where: Sequence[str]
+) -> None:
     if len(texts) != len(images) or not any(images):
         raise ParameterError(
             "a batch needs images for its prompts", expected=f"images for {len(texts)} prompts",
             found=f"{len(images)} samples, {sum(map(len, images))} images",
         )  # fmt: skip
-    for number, (text, own) in enumerate(zip(texts, images, strict=True)):
+    for name, text, own in zip(where, texts, images, strict=True):
         if text.count(placeholder) != len(own):
             raise ParameterError(
-                "placeholders and images differ", where=f"sample {number} of the batch",
+                "placeholders and images differ", where=name,
                 expected=f"{len(own)} x {placeholder}", found=text.count(placeholder),
             )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The pocket model's batches, a pure function of seed and step: every arm sees the same samples in the same order.
+"""The pocket model's batches, a function of seed and step: every arm sees the same samples in one order.
 
 What an arm does to its coordinates comes from a generator of its own: a control differs in nothing else.
 """

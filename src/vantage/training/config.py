@@ -71,7 +71,7 @@ class FinetuneConfig:
         validate_every: steps between validations; 0 for none.
         validation_batches: batches that each validation looks at, always the same.
         patience: validations without a lower loss after which an arm's training ends; 0 for never.
-        keep: what is kept of a run with validations, its `last` weights or those of the lowest validation loss.
+        keep: what is kept of a run with validations: its `last` weights, or those of the `best` loss.
         families: question families trained on.
         arms: variants by name.
     """
@@ -100,7 +100,7 @@ class FinetuneConfig:
     def __post_init__(self) -> None:
         if (self.validate_every > 0) != (self.validation_share > 0):
             raise ParameterError(
-                "validation needs rooms and times", where="finetune.validation_share, finetune.validate_every",
+                "validation needs rooms and times", where="finetune.validation_share, validate_every",
                 expected="both above 0, or both 0",
                 found=f"{self.validation_share}, {self.validate_every}",
             )  # fmt: skip

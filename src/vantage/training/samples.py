@@ -121,8 +121,8 @@ def _read_frames(
     scan: str,
     frame_ids: Sequence[int],
     frames: list[UInt8[np.ndarray, "64 64 3"]],
-    xyz: list[Float32[np.ndarray, "n 64 3"]],
-    valid: list[Bool[np.ndarray, "n 64"]],
+    xyz: list[Float32[np.ndarray, "_ 64 3"]],
+    valid: list[Bool[np.ndarray, "_ 64"]],
 ) -> dict[int, int]:
     """Append the frames' pictures and points; returns the row of each frame id."""
     patches = read_squashed_patches(inputs["lift"] / scan, (GRID, GRID))

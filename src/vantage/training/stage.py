@@ -16,6 +16,7 @@ from vantage.training.config import ArmConfig, FinetuneConfig
 from vantage.training.loop import Outcome, Plan, train
 from vantage.training.place import threads, use_bf16
 from vantage.training.samples import Samples, load_samples
+from vantage.training.shown import shown
 
 HISTORY_FILE = "history.jsonl"
 _NOT_IN_BYTES = ("arms", "checkpoint_every", "workers", "resume")
@@ -79,12 +80,20 @@ def finetune(task: Task, config: FinetuneConfig) -> Facts:
     """
     with threads(config.threads):
         made = prepare(task, config)
-        outcome = train(
-            made.arm, made.source, made.plan, task.work, task.progress, validation=made.validation
-        )
-    if outcome.main:
-        save_adapter(task.out, adapter_state(made.arm.base, made.arm.injector), made.described)
-        atomic.write_text(task.out / HISTORY_FILE, "".join(f"{canonical_json(r)}\n" for r in _rows(outcome)))
+        with shown(task, config, made.plan.key) as run:
+            outcome = train(
+                made.arm,
+                made.source,
+                made.plan,
+                task.work,
+                task.progress,
+                validation=made.validation,
+                run=run,
+            )
+            if outcome.main:
+                save_adapter(task.out, adapter_state(made.arm.base, made.arm.injector), made.described)
+                rows = "".join(f"{canonical_json(row)}\n" for row in _rows(outcome))
+                atomic.write_text(task.out / HISTORY_FILE, rows)
     last = outcome.losses[-50:]
     best = min(outcome.validation, key=lambda row: row[1], default=None)
     return {

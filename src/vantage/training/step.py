@@ -139,6 +139,6 @@ class Stepper:
         return VantageError(
             f"the {what} is {value}", where=f"step {step + 1}, samples {', '.join(ids)}",
             expected="a finite number",
-            hint="look at these samples, or lower the learning rates; nothing was learned from this step, and "
-            "the last checkpoint is intact",
+            hint="look at these samples, or lower the learning rates; nothing was learned from this step, "
+            "and the last checkpoint is intact",
         )  # fmt: skip

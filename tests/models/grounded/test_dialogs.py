@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from vantage.models.grounded.dialogs import (
     scan_dialogs,
 )
 from vantage.models.grounded.programs import PROGRAMS
+from vantage.models.grounded.turns import GroundedTurns
 from vantage.models.grounded.view import EgoView
 from vantage.questions.config import SynthesizeConfig
 from vantage.questions.stage import synthesize
@@ -222,3 +224,15 @@ def test_boxes_that_give_another_answer_are_not_taught(made: tuple[Path, Path]) 
     found = grounded_dialogs([lie], objects, views)
     assert list(found.reasons()) == ["boxes as written give another answer"]
     assert len(found.turns[q.question_id]) == 1
+
+
+def test_samples_take_the_turns_of_their_scan(made: tuple[Path, Path], tmp_path: Path) -> None:
+    extract, synthesize = made
+    questions = read_questions(synthesize)
+    inputs = {"extract": tmp_path / "extract", "synthesize": tmp_path / "synthesize"}
+    for stage, folder in (("extract", extract), ("synthesize", synthesize)):
+        inputs[stage].mkdir()
+        (inputs[stage] / questions[0].scan_id).symlink_to(folder)
+    turns = pickle.loads(pickle.dumps(GroundedTurns(inputs)))  # noqa: S301
+    assert {q.question_id: turns(q) for q in questions} == scan_dialogs(*made).turns
+    assert {len(turns(q)) for q in questions} == {1, 2}

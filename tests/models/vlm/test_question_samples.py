@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from question_folders import CAMERA, FRAMES, Folders, pose, question, questions, tiled
 
+from vantage.align.config import AlignConfig, Mode
 from vantage.core.errors import ContractError, ScanError
 from vantage.geometry.transforms import level_ego
 from vantage.models.vlm.listing import Selection
+from vantage.models.vlm.pose_align import aligned
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Place, Sample, Turn
 from vantage.records.frames import read_frames, write_frames
@@ -95,6 +97,24 @@ def test_the_place_is_the_egos_in_the_world_and_nothing_to_learn_in_its_own_fram
     T = pose(40, 3)
     assert np.allclose((place.x, place.y), T[:2, 3])
     assert np.allclose((np.cos(place.yaw), np.sin(place.yaw)), T[:2, 2])
+
+
+@pytest.mark.parametrize("mode", ["transform", "prompt", "embed"])
+def test_the_pose_of_a_sample_is_the_cameras(folders: Folders, mode: Mode) -> None:
+    """PoseAlign by transform gives what samples of the ego's frame are; every way takes the pose."""
+    world = QuestionSamples(folders.inputs, Selection(frame="aligned"))
+    own = QuestionSamples(folders.inputs, Selection())
+    for index in range(len(world)):
+        found = aligned(world[index], world.pose(index), AlignConfig(mode=mode, frame="ego_level"), 0)
+        placeless = replace(world[index], place=None)
+        camera = aligned(placeless, world.pose(index), AlignConfig(mode=mode, frame="ego_camera"), 0)
+        if mode == "transform":
+            np.testing.assert_allclose(points(found, 1), points(own[index], 1), atol=1e-5)
+            ahead = camera.views[0].T_frame_cam @ [0.0, 0.0, 1.0, 1.0]
+            np.testing.assert_allclose(ahead[:3], [1.0, 0.0, 0.0], atol=1e-9)
+        else:
+            np.testing.assert_array_equal(points(found, 1), points(world[index], 1))
+        assert (found.dialogs == world[index].dialogs) == (mode != "prompt")
 
 
 def turns(q: Question) -> tuple[Turn, ...]:

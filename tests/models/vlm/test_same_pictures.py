@@ -30,7 +30,7 @@ SIZES = [(150, 100), (90, 140)]
 def settings(prepare: Preparer, folder: Path, views: int) -> LiftConfig:
     """As a person gets them: from the files in the model's folder."""
     prepare.model.config.save_pretrained(folder)
-    prepare.image_processor.save_pretrained(folder)
+    getattr(prepare.image_processor, "inner", prepare.image_processor).save_pretrained(folder)
     return LiftConfig(**lift_block(folder, views))
 
 
@@ -58,7 +58,7 @@ def told(name: str, prepare: Preparer, sample: Sample, size: tuple[int, int]) ->
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
 @pytest.mark.parametrize("together", [1, 2])
-@pytest.mark.parametrize("name", list(PROCESSORS))
+@pytest.mark.parametrize("name", [*PROCESSORS, "nvila_3x3_tiles"])
 def test_a_patch_shows_the_place_of_its_point(
     name: str, together: int, size: tuple[int, int], tmp_path: Path
 ) -> None:

@@ -67,7 +67,7 @@ def test_a_row_reads_in_training_as_the_prompt_does_in_use(name: str) -> None:
     prepare = preparer(name)
     rows = samples(prepare)
     batch = collate(rows, prepare)
-    asked = [plain_head(s, prepare.family.placeholder) + s.dialogs[0][0].question for s in rows]
+    asked = [plain_head(s, prepare.family) + s.dialogs[0][0].question for s in rows]
     prompts = prepare(asked, [[view.image() for view in s.views] for s in rows]).inputs
     for row in range(len(rows)):
         first = int((batch.labels[row] != NOT_LEARNED).nonzero()[0])
@@ -139,6 +139,22 @@ def test_points_of_other_pictures_name_sample_and_view() -> None:
     with pytest.raises(ContractError, match="other pictures") as caught:
         collate(rows, prepare)
     assert "sample room0, view room0/frame 1" in str(caught.value)
+
+
+def test_a_point_that_is_not_finite_names_sample_and_view() -> None:
+    prepare = preparer("llava")
+    rows = samples(prepare)
+    pictures = rows[0].views[1].pictures
+    assert pictures is not None
+    picture = PatchGrid(pictures[0].xyz.clone(), pictures[0].valid.clone())
+    picture.xyz[~picture.valid] = float("nan")
+    view = replace(rows[0].views[1], pictures=(picture,))
+    rows[0] = replace(rows[0], views=(rows[0].views[0], view))
+    collate(rows, prepare)  # whatever stands where there is no point
+    picture.xyz[tuple(picture.valid.nonzero()[0])] = float("nan")
+    with pytest.raises(ContractError, match="not finite") as caught:
+        collate(rows, prepare)
+    assert "sample room0, view room0/frame 1" in str(caught.value) and "1 patches" in str(caught.value)
 
 
 def test_views_without_points_stand_beside_those_with_points() -> None:

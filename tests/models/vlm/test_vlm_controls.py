@@ -12,6 +12,8 @@ import torch
 from question_folders import CAMERA, FRAMES, Folders, pose, tiled
 from tiny_prompts import preparer
 
+from vantage.align.alignment import Pose
+from vantage.align.config import AlignConfig
 from vantage.align.controls import ShownControl, lender
 from vantage.align.ego import ego_of_camera, random_yaw
 from vantage.core.errors import ContractError, ParameterError
@@ -20,6 +22,7 @@ from vantage.geometry.warp import squash
 from vantage.models.vlm.batch import collate, single_dialogs
 from vantage.models.vlm.controls import blind, controlled, moved, seen_by, with_points_of
 from vantage.models.vlm.listing import SampleFrame, Selection
+from vantage.models.vlm.pose_align import aligned
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Sample
 
@@ -179,6 +182,20 @@ def test_no_control_changes_nothing_and_an_unknown_one_is_refused(folders: Folde
     assert same(controlled(samples, 4, "", 0), samples[4])
     with pytest.raises(ParameterError, match=r"(?s)no such control.*random_pose"):
         controlled(samples, 0, "deaf", 0)
+
+
+def test_a_control_comes_before_alignment(folders: Folders) -> None:
+    sample: Sample = QuestionSamples(folders.inputs, Selection(frame="aligned"))[0]
+    pose_of = Pose(ego_of_camera(pose(40, 3), "aligned", "ego_level"), "question")
+    shown = aligned(sample, pose_of, AlignConfig(mode="embed", frame="ego_level"), 0)
+    assert shown.views[0].pictures[0].beside is not None
+    for control in (blind, lambda s: moved(s, np.eye(4))):
+        with pytest.raises(ContractError, match="aligned already"):
+            control(shown)
+    level = AlignConfig(mode="transform", frame="ego_level")
+    other = controlled(QuestionSamples(folders.inputs, Selection(frame="aligned")), 0, "random_yaw", 7)
+    own = controlled(QuestionSamples(folders.inputs, Selection()), 0, "random_yaw", 7)
+    np.testing.assert_allclose(points(aligned(other, pose_of, level, 0))[0], points(own)[0], atol=1e-5)
 
 
 def test_a_move_there_and_back_is_none(folders: Folders) -> None:

@@ -73,6 +73,6 @@ def stepped(model: SpatialVlm, batch: Batch, steps: int = 2) -> dict[str, torch.
     optimiser = torch.optim.SGD(groups)
     for _ in range(steps):  # what starts at zero holds back the rest for a step
         optimiser.zero_grad()
-        model(batch).backward()
+        model(batch).total.backward()
         optimiser.step()
     return before

@@ -20,9 +20,11 @@ GEOMETRIC: Final = (
     "max_image_size",
     "max_patches",
     "max_pixels",
+    "max_tiles",
     "merge_size",
     "min_patches",
     "min_pixels",
+    "min_tiles",
     "patch_size",
     "size",
 )

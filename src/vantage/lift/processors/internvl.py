@@ -12,13 +12,13 @@ def tiles(settings: Settings, image: Tile, images: int) -> list[Tile]:
     if not settings.flag("crop_to_patches") or settings.number("max_patches") == 1:
         return [resized(image, settings) if settings.flag("do_resize") else image]
     whole = resized(image, settings)
-    columns, rows = _canvas(image, whole, settings.number("min_patches"), settings.number("max_patches"))
+    columns, rows = best_canvas(image, whole, settings.number("min_patches"), settings.number("max_patches"))
     canvas = image.resized(columns * whole.width, rows * whole.height)
     parts = split(canvas, whole.width, whole.height)
     return parts if len(parts) == 1 else [*parts, whole]
 
 
-def _canvas(image: Tile, tile: Tile, least: int, most: int) -> tuple[int, int]:
+def best_canvas(image: Tile, tile: Tile, least: int, most: int) -> tuple[int, int]:
     """Columns and rows of tiles whose shape is nearest the image's.
 
     Among equals the first of fewest tiles, unless the image has more than half as many pixels as a later one.

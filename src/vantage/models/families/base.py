@@ -152,6 +152,10 @@ class Family:
 
     # Prompts, where transformers' own processors cannot be built without torchvision.
 
+    def image_processor(self, model: Any, inner: Any) -> Any:
+        """What makes a model's pictures, from the image processor in its folder."""
+        return inner
+
     def process(self, processor: Any, samples: Sequence[Sequence[Any]]) -> dict[str, Any]:
         """What the family's image processor makes of the images of all samples."""
         return dict(processor(images=[image for images in samples for image in images], return_tensors="pt"))

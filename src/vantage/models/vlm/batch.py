@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
 from vantage.core.errors import ContractError
+from vantage.models.families import Family
 from vantage.models.patch_geometry import BatchGeometry, Grid, PatchGrid
-from vantage.models.prompts import Preparer
-from vantage.models.vlm.dialog import pieces, starts_with_special
+from vantage.models.prompts import Preparer, Shown
+from vantage.models.situated import Cameras, head_text
+from vantage.models.vlm.dialog import NOT_LEARNED, pieces, starts_with_special
+from vantage.models.vlm.prefix_inputs import prefix_inputs
 from vantage.models.vlm.sample import Sample, Turn, View
+from vantage.models.vlm.shared_prefix import Dialog, pack_dialogs
 
-NOT_LEARNED = -100
-"""In labels: a token that is given, not learned."""
-
-Head = Callable[[Sample, str], str]
-"""What comes before the first question: of a sample and the family's placeholder."""
+Head = Callable[[Sample, Family], str]
+"""What comes before the first question."""
 
 
-def plain_head(sample: Sample, placeholder: str) -> str:
+def plain_head(sample: Sample, family: Family) -> str:
     """A placeholder for each view, then the situation if there is one."""
     situation = f"{sample.situation} " if sample.situation else ""
-    return placeholder * len(sample.views) + situation
+    return family.placeholder * len(sample.views) + situation
+
+
+def situated_head(sample: Sample, family: Family) -> str:
+    """Cameras, views, the situation and its two tokens."""
+    return head_text(family.placeholder, len(sample.views), sample.situation)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Batch:
         geometry: points of all pictures.
         cameras: each image's axes ahead and left and its place (m) in the sample's frame; zeros: unknown.
         places: x, y (m) and yaw (rad) of each row's `Sample.place`; NaN where there is none.
+        draw: what a model that draws in training draws for; its step.
     """
 
     sample_ids: tuple[str, ...]
@@ -49,17 +57,23 @@ class Batch:
     geometry: BatchGeometry
     cameras: Float32[Tensor, "images 9"]
     places: Float32[Tensor, "b 3"]
+    draw: int = 0
 
     @property
     def tokens(self) -> int:
         """How many tokens are learned."""
         return int((self.labels[:, 1:] != NOT_LEARNED).sum())
 
+    @property
+    def seen_from(self) -> Cameras:
+        """The cameras of the rows' images."""
+        return Cameras(self.cameras, self.geometry.samples, self.sample_ids)
+
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
         return replace(
             self,
-            inputs={name: value.to(device) for name, value in self.inputs.items()},
+            inputs={name: _moved(value, device) for name, value in self.inputs.items()},
             labels=self.labels.to(device),
             geometry=self.geometry.to(device),
             cameras=self.cameras.to(device),
@@ -78,24 +92,47 @@ def single_dialogs(samples: Sequence[Sample]) -> list[Sample]:
     ]
 
 
-def collate(samples: Sequence[Sample], prepare: Preparer, head: Head = plain_head) -> Batch:
-    """A batch of samples with one dialog each, padded at the right.
+def collate(samples: Sequence[Sample], prepare: Preparer, head: Head = plain_head, draw: int = 0) -> Batch:
+    """A batch, padded at the right: a row for each sample, its dialogs behind the views they share.
 
     Args:
-        samples: see `single_dialogs`.
+        samples: where the model cannot share views, of one dialog each (`single_dialogs`).
         prepare: of the model.
         head: what comes before the first question.
+        draw: see `Batch`.
 
     Raises:
         ContractError: points that are not those of the pictures the model sees; view and sample are named.
-        ParameterError: a dialog longer than the model's context.
+        ParameterError: a dialog longer than the model's context; a sample of several dialogs for a model that
+            cannot share their views.
     """
     images = [[view.image() for view in sample.views] for sample in samples]
     shown = prepare.show(images)
     rows = [
-        encoded(sample, sample.dialogs[0], prepare, head, own)
+        [encoded(sample, dialog, prepare, head, own) for dialog in sample.dialogs]
         for sample, own in zip(samples, shown.texts, strict=True)
     ]
+    if all(len(dialogs) == 1 for dialogs in rows):
+        inputs, labels = _plain(prepare, [dialogs[0] for dialogs in rows], shown)
+    else:
+        inputs, labels = _shared(prepare, rows, shown)
+    return Batch(
+        sample_ids=tuple(sample.sample_id for sample in samples),
+        inputs=inputs,
+        labels=labels,
+        geometry=geometry_of(samples, shown.samples),
+        cameras=torch.from_numpy(
+            np.stack([camera_numbers(view.T_frame_cam) for sample in samples for view in sample.views])
+        ),
+        places=torch.tensor([_place(sample) for sample in samples], dtype=torch.float32),
+        draw=draw,
+    )
+
+
+def _plain(
+    prepare: Preparer, rows: Sequence[Dialog], shown: Shown
+) -> tuple[dict[str, Tensor], Int64[Tensor, "b t"]]:
+    """Inputs and labels of a dialog in each row."""
     pad = prepare.tokenizer.pad_token_id or 0
     length = max(len(ids) for ids, _ in rows)
     ids = torch.full((len(rows), length), pad)
@@ -109,21 +146,21 @@ def collate(samples: Sequence[Sample], prepare: Preparer, head: Head = plain_hea
     if "token_type_ids" in extras:
         # What comes after the first answer has begun is read from left to right.
         extras["token_type_ids"] = (labels != NOT_LEARNED).cumsum(1).clamp(max=1)
-    return Batch(
-        sample_ids=tuple(sample.sample_id for sample in samples),
-        inputs={"input_ids": ids, "attention_mask": mask, **extras, **shown.inputs},
-        labels=labels,
-        geometry=geometry_of(samples, shown.samples),
-        cameras=torch.from_numpy(
-            np.stack([camera_numbers(view.T_frame_cam) for sample in samples for view in sample.views])
-        ),
-        places=torch.tensor([_place(sample) for sample in samples], dtype=torch.float32),
-    )
+    return {"input_ids": ids, "attention_mask": mask, **extras, **shown.inputs}, labels
+
+
+def _shared(
+    prepare: Preparer, rows: Sequence[Sequence[Dialog]], shown: Shown
+) -> tuple[dict[str, Tensor], Int64[Tensor, "b t"]]:
+    """Inputs and labels of several dialogs in a row."""
+    pad, image = prepare.tokenizer.pad_token_id or 0, int(prepare.model.config.image_token_id)
+    packed = pack_dialogs(rows, image, pad)
+    return prefix_inputs(prepare.model, packed, shown.inputs), packed.labels
 
 
 def encoded(
     sample: Sample, turns: Sequence[Turn], prepare: Preparer, head: Head, written: Sequence[str]
-) -> tuple[Int64[Tensor, "t"], Bool[Tensor, "t"]]:
+) -> Dialog:
     """Token ids of a dialog, and which of them the model is to write.
 
     `written` is what stands in the prompt for each image, see `Preparer.show`.
@@ -132,7 +169,7 @@ def encoded(
     ids: list[int] = []
     learned: list[bool] = []
     special = starts_with_special(tokenizer, family)
-    for number, piece in enumerate(pieces(tokenizer, family, head(sample, family.placeholder), turns)):
+    for number, piece in enumerate(pieces(tokenizer, family, head(sample, family), turns)):
         text = prepare.expanded(piece.text, written) if number == 0 else piece.text
         found = tokenizer(text, add_special_tokens=special and number == 0)["input_ids"]
         ids += found
@@ -170,7 +207,22 @@ def _pictures(sample: Sample, view: View, tiles: Sequence[Grid]) -> Sequence[Pat
             found=" and ".join("x".join(map(str, grid)) for grid in found) or "none",
             hint="lift.processor, lift.image_size and lift.patch_size must be those of the base model",
         )
+    lost = sum(int((~picture.xyz[picture.valid].isfinite()).any(-1).sum()) for picture in view.pictures)
+    if lost:
+        raise ContractError(
+            "coordinates that are not finite",
+            where=f"sample {sample.sample_id}, view {view.name}",
+            found=f"{lost} patches",
+            hint="mark patches without a point as not valid",
+        )
     return view.pictures
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """An input, or a mask for each kind of layer."""
+    if isinstance(value, dict):
+        return {name: own.to(device) for name, own in value.items()}
+    return value.to(device)
 
 
 def camera_numbers(T_frame_cam: Float64[np.ndarray, "4 4"] | None) -> Float32[np.ndarray, "9"]:

@@ -43,7 +43,8 @@ class Meter:
         Raises `ParameterError` for as many placeholders as images in no prompt, and for an image of a size
         that the model's image processor refuses.
         """
-        found, views = request.text.count(self.preparer.family.placeholder), len(request.views)
+        asked, views = request.turns[0].question, len(request.views)
+        found = asked.count(self.preparer.family.placeholder)
         if found != views or not views:
             raise ParameterError(
                 "placeholders and images differ", where=request.id,

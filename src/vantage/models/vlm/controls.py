@@ -1,7 +1,8 @@
 """Samples with something taken from them: the controls of `align.controls`, for training and evaluation.
 
 Pure functions: a sample in, another one out; its dialogs, situation and place stay. Camera poses count as
-coordinates, and go the way the points go.
+coordinates, and go the way the points go. A control comes before PoseAlign (`pose_align.aligned`), which then
+tells a pose that is not the one the points are about.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from vantage.models.vlm.sample import Sample, View
 
 def blind(sample: Sample) -> Sample:
     """Plain grey pictures of the same sizes, no points, no poses."""
+    _require_bare(sample)
 
     def seen(view: View) -> View:
         grids = None if view.pictures is None else tuple(_absent(picture) for picture in view.pictures)
@@ -39,18 +41,13 @@ def blind(sample: Sample) -> Sample:
 def moved(sample: Sample, T: Float64[np.ndarray, "4 4"]) -> Sample:
     """Every point and camera carried by the rigid transform `T` (metres, in the sample's frame).
 
-    Raises:
-        ContractError: points with numbers beside them, which would still tell of where they were.
+    `ContractError` for points with numbers beside them, which would not go along.
     """
+    _require_bare(sample)
 
     def carried(view: View) -> View:
         pictures = view.pictures
         if pictures is not None:
-            if any(p.beside is not None for p in pictures):
-                raise ContractError(
-                    "points with a pose beside them are not moved", where=f"sample {sample.sample_id}",
-                    expected="bare points", hint="take from a sample first, then align it",
-                )  # fmt: skip
             pictures = tuple(PatchGrid(_carried(T, p.xyz, p.valid), p.valid) for p in pictures)
         T_cam = None if view.T_frame_cam is None else T @ view.T_frame_cam
         return replace(view, pictures=pictures, T_frame_cam=T_cam)
@@ -144,6 +141,15 @@ def _lender(samples: QuestionSamples, index: int, seed: int, *draw: str | int) -
 
 def _grids(view: View) -> list[tuple[int, ...]] | None:
     return None if view.pictures is None else [tuple(p.valid.shape) for p in view.pictures]
+
+
+def _require_bare(sample: Sample) -> None:
+    pictures = [picture for view in sample.views for picture in view.pictures or ()]
+    if any(picture.beside is not None for picture in pictures):
+        raise ContractError(
+            "a control of a sample that is aligned already", where=f"sample {sample.sample_id}",
+            expected="points without numbers beside them", hint="align the sample after the control",
+        )  # fmt: skip
 
 
 def _absent(picture: PatchGrid) -> PatchGrid:

@@ -7,6 +7,7 @@ time, and their gradient is made at once, so that nothing is computed twice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from vantage.models.vlm.batch import NOT_LEARNED
+from vantage.models.vlm.dialog import NOT_LEARNED
 from vantage.models.vlm.head import OutputHead
 
 CHUNK_LOGITS, CHUNK_LOGITS_CPU = 2**26, 2**23
@@ -56,7 +57,8 @@ def next_token_loss(
     own = list(head.module.parameters())
     if not torch.is_grad_enabled():
         rows, own = rows.detach(), []
-    total = _ChunkedLoss.apply(rows, targets[learned], head, chunk_logits, *own)
+    apply: Callable[..., Tensor] = _ChunkedLoss.apply
+    total = apply(rows, targets[learned], head, chunk_logits, *own)
     return LossSum(total, len(rows))
 
 

@@ -14,6 +14,9 @@ from vantage.core.errors import ContractError
 from vantage.models.families import Family
 from vantage.models.vlm.sample import Turn
 
+NOT_LEARNED = -100
+"""In labels: a token that is given, not learned."""
+
 
 @dataclass(frozen=True)
 class Piece:

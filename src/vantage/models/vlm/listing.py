@@ -13,7 +13,7 @@ from vantage.align.sources import ego_of_question
 from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_json
 from vantage.models.patch_geometry import Grid
-from vantage.models.vlm.recorded_scan import RecordedScan
+from vantage.models.vlm.lifted_scan import LiftedScan
 from vantage.models.vlm.sample import Turn
 from vantage.records.questions import Question
 
@@ -111,7 +111,7 @@ def together(questions: Iterable[Question], selection: Selection) -> Iterator[tu
 
 
 def list_scan(
-    scan: RecordedScan, questions: Sequence[Question], selection: Selection
+    scan: LiftedScan, questions: Sequence[Question], selection: Selection
 ) -> tuple[list[Listed], list[Unusable]]:
     """The samples of a scan's questions, and the questions that its data cannot show.
 
@@ -122,7 +122,8 @@ def list_scan(
     usable, unusable = [], []
     faults: dict[int, str] = {}
     for question in questions:
-        scan.require_known(question.views, f"question {question.question_id}")
+        where = f"question {question.question_id}"
+        scan.require_known([question.ego_frame_id, *question.views], where)
         for frame_id in question.views:
             if frame_id not in faults:
                 faults[frame_id] = scan.fault(frame_id)
@@ -151,7 +152,7 @@ def _fault(question: Question, selection: Selection) -> str:
     return ""
 
 
-def _listed(scan: RecordedScan, name: str, group: Sequence[Question], selection: Selection) -> Listed:
+def _listed(scan: LiftedScan, name: str, group: Sequence[Question], selection: Selection) -> Listed:
     first = group[0]
     dialogs = [[(t.question, t.answer) for t in selection.dialog(q)] for q in group]
     return Listed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -12,10 +12,15 @@ from annotated_types import Gt
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vantage.core.errors import ParameterError
 from vantage.core.seeds import priority
 from vantage.models.families import Family, family_of
 from vantage.models.injector import InjectionConfig, Injector
-from vantage.models.vlm.batch import NOT_LEARNED, Batch
+from vantage.models.losses import Losses
+from vantage.models.situated import PlaceEstimate, Situated, SituatedConfig, SituatedTokens
+from vantage.models.vlm.batch import Batch, Head, plain_head, situated_head
+from vantage.models.vlm.cross_entropy import next_token_loss
+from vantage.models.vlm.head import last_hidden, output_head
 from vantage.models.vlm.tuning import LoraSettings, Tune, add_lora, select
 
 
@@ -28,12 +33,14 @@ class Rates:
         position: the 3D position encoder.
         decoder: its weights or their adapters.
         tower: the vision tower.
+        situated: tokens, camera network and heads of a situated model.
     """
 
     projector: Annotated[float, Gt(0)] = 1e-4
     position: Annotated[float, Gt(0)] = 1e-3
     decoder: Annotated[float, Gt(0)] = 1e-5
     tower: Annotated[float, Gt(0)] = 2e-6
+    situated: Annotated[float, Gt(0)] = 1e-4
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class VlmConfig:
         tune: see `vantage.models.vlm.tuning.Tune`.
         tower: whether the vision tower is trained too.
         lora: the adapters of `tune: lora`.
+        situated: layout and situation modelling; None: none.
         rates: learning rates.
     """
 
@@ -52,19 +60,38 @@ class VlmConfig:
     tune: Tune = "projector"
     tower: bool = False
     lora: LoraSettings = field(default_factory=LoraSettings)
+    situated: SituatedConfig | None = None
     rates: Rates = field(default_factory=Rates)
+
+    def __post_init__(self) -> None:
+        if self.injection and self.situated and self.injection.frame != self.situated.frame:
+            raise ParameterError(
+                "coordinates and places in two frames", where="injection.frame, situated.frame",
+                expected="one frame", found=f"{self.injection.frame}, {self.situated.frame}",
+            )  # fmt: skip
+
+    @property
+    def head(self) -> Head:
+        """What a prompt begins with."""
+        return plain_head if self.situated is None else situated_head
 
 
 class SpatialVlm(nn.Module):
-    """The model of a recipe. Submodules: `base`, and `encoder` where coordinates enter.
+    """The model of a recipe. Submodules: `base`, `encoder` where coordinates enter, `situated` if it is that.
 
     Args:
         base: of a supported family; it is frozen here except for what `config` names.
         config: what is added and trained.
         seed: of everything new.
+        tokens: of a situated model's tokenizer, see `vantage.models.situated.add_tokens`.
+
+    Raises:
+        ParameterError: a situated model without its tokens.
     """
 
-    def __init__(self, base: nn.Module, config: VlmConfig, seed: int) -> None:
+    def __init__(
+        self, base: nn.Module, config: VlmConfig, seed: int, tokens: SituatedTokens | None = None
+    ) -> None:
         super().__init__()
         self.base: Any = base
         self.config = config
@@ -80,6 +107,14 @@ class SpatialVlm(nn.Module):
         if config.injection is not None:
             injector = Injector.fresh(base, config.injection, _seed(seed, "position encoder"), self.family)
             self.injector, self.encoder = injector, injector.encoder
+        self.situated: Situated | None = None
+        if config.situated is not None:
+            if tokens is None:
+                raise ParameterError(
+                    "a situated model needs the ids of its tokens", expected="tokens", found="none",
+                    hint="add them to the tokenizer with vantage.models.situated.add_tokens",
+                )  # fmt: skip
+            self.situated = Situated(base, tokens, config.situated, _seed(seed, "situated"))
         self._rates = self._all_rates()
 
     def trained(self) -> dict[str, nn.Parameter]:
@@ -90,30 +125,53 @@ class SpatialVlm(nn.Module):
         """Peak learning rate of a trained parameter."""
         return self._rates[name]
 
-    def bound(self, batch: Batch) -> AbstractContextManager[None]:
-        """One pass with the batch's points bound to it."""
-        return nullcontext() if self.injector is None else self.injector.bind(batch.geometry)
+    def checkpoint_gradients(self) -> None:
+        """Compute activations again in the backward pass instead of keeping them."""
+        self.base.gradient_checkpointing_enable({"use_reentrant": False})
+
+    @contextmanager
+    def bound(self, batch: Batch) -> Iterator[None]:
+        """One pass with the batch's points and cameras bound to it."""
+        with ExitStack() as stack:
+            if self.injector is not None:
+                stack.enter_context(self.injector.bind(batch.geometry))
+            if self.situated is not None:
+                stack.enter_context(self.situated.bind(batch.seen_from, batch.draw))
+            yield
 
     def hidden(self, batch: Batch) -> Float[Tensor, "b t d"]:
-        """The decoder's last hidden states; the batch's points are bound for the pass."""
+        """The decoder's last hidden states; the batch's points and cameras are bound for the pass."""
         with self.bound(batch):
-            found: Tensor = self.base.model(**batch.inputs, use_cache=False).last_hidden_state
-        return found
+            return last_hidden(self.base, batch.inputs)
 
     def logits(self, batch: Batch) -> Float[Tensor, "b t v"]:
         """Logits of every token."""
-        with self.bound(batch):
-            found: Tensor = self.base(**batch.inputs, use_cache=False).logits
+        found: Tensor = output_head(self.base)(self.hidden(batch))
         return found
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Mean cross entropy of the learned tokens."""
-        hidden = self.hidden(batch)[:, :-1]
-        labels = batch.labels[:, 1:]
-        chosen = labels != NOT_LEARNED
-        logits = self.base.get_output_embeddings()(hidden[chosen])
-        loss: Tensor = nn.functional.cross_entropy(logits.float(), labels[chosen])
-        return loss
+    def forward(self, batch: Batch) -> Losses:
+        """The mean cross entropy of the learned tokens, and what a situated model learns besides."""
+        batch = batch.to(self.base.device)
+        hidden = self.hidden(batch)
+        words = next_token_loss(hidden, batch.labels, output_head(self.base))
+        mean = words.total / max(1, words.tokens)
+        if self.situated is None:
+            return Losses(mean, words.tokens)
+        more = self.situated.losses(hidden, batch.inputs, batch.geometry, batch.places)
+        total = mean + self.situated.weighted(more)
+        return Losses(
+            total, words.tokens, {"words": mean.detach()} | {k: v.detach() for k, v in more.items()}
+        )
+
+    @torch.no_grad()
+    def places(self, batch: Batch) -> list[PlaceEstimate]:
+        """Where a situated model takes the asker of each row to stand and look, and how sure it is."""
+        if self.situated is None:
+            raise ParameterError(
+                "this model tells no place", expected="a situated model", found=self.family.name
+            )
+        batch = batch.to(self.base.device)
+        return self.situated.read(self.hidden(batch), batch.inputs["input_ids"])
 
     def merge(self) -> None:
         """Fold adapters into the decoder's weights; afterwards the base is a stock model again."""
@@ -129,6 +187,7 @@ class SpatialVlm(nn.Module):
             (rates.projector, list(self.family.projectors(base).values())),
             (rates.decoder, [self.family.decoder(base), base.get_output_embeddings()]),
             (rates.position, [self.encoder]),
+            (rates.situated, [self.situated]),
         )
         own = {
             id(parameter): rate

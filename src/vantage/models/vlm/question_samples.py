@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,11 +14,12 @@ from vantage.align.alignment import Pose
 from vantage.align.sources import ego_of_question
 from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_json
+from vantage.core.recent import Recent
 from vantage.core.tasks import Facts
 from vantage.geometry.transforms import invert
 from vantage.geometry.warp import ImageWarp
+from vantage.models.vlm.lifted_scan import LiftedScan
 from vantage.models.vlm.listing import Listed, Selection, Unusable, list_scan
-from vantage.models.vlm.recorded_scan import RecordedScan
 from vantage.models.vlm.sample import Place, Sample
 from vantage.records.index import done_items, read_index
 from vantage.records.questions import Question, read_questions
@@ -62,11 +62,11 @@ class QuestionSamples(Sequence[Sample]):
         self.selection = selection
         self.listed: list[Listed] = []
         self.unusable: list[Unusable] = []
-        self._recent: OrderedDict[str, tuple[RecordedScan, dict[str, Question]]] = OrderedDict()
+        self._recent: Recent[tuple[LiftedScan, dict[str, Question]]] = Recent(_SCANS_KEPT)
         scans = done_items(self.inputs["synthesize"])
         for done, scan in enumerate(scans):
             if questions := self._asked(scan):
-                listed, unusable = list_scan(RecordedScan.read(self.inputs, scan), questions, selection)
+                listed, unusable = list_scan(LiftedScan.read(self.inputs, scan), questions, selection)
                 self.listed += listed
                 self.unusable += unusable
             tell(done + 1, len(scans))
@@ -96,10 +96,6 @@ class QuestionSamples(Sequence[Sample]):
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[k] for k in range(len(self)))
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A mapped file would travel to another process as its whole content.
-        return {**self.__dict__, "_recent": OrderedDict()}
 
     def questions(self, index: int) -> list[Question]:
         """The records of a sample's questions, in the order of its dialogs."""
@@ -159,14 +155,12 @@ class QuestionSamples(Sequence[Sample]):
         rows = read_questions(self.inputs["synthesize"] / scan)
         return [question for question in rows if self.selection.takes(question)]
 
-    def _scan(self, scan: str) -> tuple[RecordedScan, dict[str, Question]]:
-        if scan not in self._recent:
+    def _scan(self, scan: str) -> tuple[LiftedScan, dict[str, Question]]:
+        def read() -> tuple[LiftedScan, dict[str, Question]]:
             questions = {question.question_id: question for question in self._asked(scan)}
-            self._recent[scan] = RecordedScan.read(self.inputs, scan), questions
-            while len(self._recent) > _SCANS_KEPT:
-                self._recent.popitem(last=False)
-        self._recent.move_to_end(scan)
-        return self._recent[scan]
+            return LiftedScan.read(self.inputs, scan), questions
+
+        return self._recent.get(scan, read)
 
     def _nothing(self, scans: int) -> ContractError:
         of = self.selection.families

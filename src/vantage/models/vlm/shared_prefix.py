@@ -16,7 +16,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from vantage.core.errors import ContractError
-from vantage.models.vlm.batch import NOT_LEARNED
+from vantage.models.vlm.dialog import NOT_LEARNED
 
 PREFIX, PADDING = -1, -2
 """Values of `PrefixRows.slot` beside the numbers of dialogs."""
