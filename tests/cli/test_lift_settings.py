@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from hub_server import hub
 
+from hub_server import hub
 from vantage.lift.config import LiftConfig
 from vantage.lift.processors.table import processor_warp
 

@@ -10,7 +10,15 @@ from made_workspace import TEXTS, Made
 
 from vantage.align.controls import lender
 from vantage.core.errors import ContractError, ParameterError
-from vantage.evaluation.answers import answer_all, as_it_is, blind, moved, turned, with_points_of
+from vantage.evaluation.answers import (
+    answer_all,
+    as_it_is,
+    blind,
+    moved,
+    turned,
+    unposed,
+    with_points_of,
+)
 from vantage.evaluation.situations import Situation, heldout_questions, situations
 from vantage.models.answering import PocketVLM, model_image
 from vantage.records.frames import kept_frames
@@ -102,6 +110,15 @@ def test_random_pose_never_takes_the_egos_own_frame_and_depends_on_the_seed_only
     np.testing.assert_array_equal(moved(alone, 5)[1], situation.points())
 
 
+def test_no_pose_leaves_the_points_in_the_room(made: Made) -> None:
+    situation = of(made, made.scans[1])
+    images, xyz, valid = unposed(situation)
+    np.testing.assert_array_equal(images, situation.images)
+    patches = read_patches(made.inputs["lift"] / made.scans[1])
+    np.testing.assert_array_equal(xyz[valid], patches.xyz_aligned[valid])
+    assert not xyz[~valid].any() and valid.any()
+
+
 def test_other_sample_lends_the_points_of_another_room(made: Made) -> None:
     rooms = [scan[:8] for scan in made.scans]
     for i in range(len(rooms)):
@@ -115,7 +132,7 @@ def test_other_sample_lends_the_points_of_another_room(made: Made) -> None:
     np.testing.assert_array_equal(xyz, other.points())
 
 
-@pytest.mark.parametrize("control", ["", "blind", "other_sample", "random_yaw", "random_pose"])
+@pytest.mark.parametrize("control", ["", "blind", "other_sample", "random_yaw", "random_pose", "no_pose"])
 def test_every_question_is_answered_once_and_controls_differ(made: Made, control: str) -> None:
     model, steps = Recorder(), []
     predictions = answer_all(model, made.inputs, control, 0, lambda done, total: steps.append((done, total)))
@@ -124,6 +141,8 @@ def test_every_question_is_answered_once_and_controls_differ(made: Made, control
     assert steps[-1] == (len(made.scans), len(made.scans))
     own = [as_it_is(of(made, scan)) for scan in made.scans]
     same = [np.allclose(a[1], b[1]) for a, b in zip(model.shown, own, strict=True)]
+    if control == "no_pose":
+        same = same[1:]  # the first scan's ego stands at the origin and looks along x
     assert all(same) if control == "" else not any(same)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,7 +14,7 @@ import pytest
 from made_workspace import Made
 
 from vantage.core.errors import ParameterError
-from vantage.core.hashing import digest_tree
+from vantage.core.hashing import digest_file, digest_tree
 from vantage.core.tasks import Task
 from vantage.evaluation.config import EvaluateConfig
 from vantage.evaluation.stage import list_items, predict, report
@@ -47,7 +50,7 @@ def test_outputs_and_the_same_bytes_twice(made: Made, tmp_path: Path) -> None:
     first = evaluate(made, tmp_path / "one")
     assert digest_tree(first) == digest_tree(evaluate(made, tmp_path / "two"))
     names = {path.name for path in first.iterdir()}
-    files = {"report.json", "metrics.json", "report.md", "scores.png", "example.png"}
+    files = {"report.json", "metrics.json", "report.md", "report.html", "scores.png", "example.png"}
     assert names == files | {"projector", "embedding", "embedding@blind"}
     record = json.loads((first / "report.json").read_text())
     assert record["arms"] == ["projector", "embedding"]
@@ -61,4 +64,61 @@ def test_outputs_and_the_same_bytes_twice(made: Made, tmp_path: Path) -> None:
     flat = json.loads((first / "metrics.json").read_text())
     right = [p.prediction == p.answer for p in predictions if p.family == "exist"]
     assert flat["em_raw.embedding.exist"] == pytest.approx(100 * sum(right) / len(right), abs=1e-3)
+    page = (first / "report.html").read_text()
+    assert page.count("<article") > 0 and str(tmp_path) not in page and str(made.root) not in page
+    again_with_the_train_extra_alone(made, first)
     shutil.rmtree(first)
+
+
+HIDDEN = (
+    "numba",
+    "open3d",
+    "isal",
+    "dagster",
+    "dvc",
+    "mlflow",
+    "pandera",
+    "polars",
+    "pydantic_settings",
+    "dash",
+)
+SCRIPT = """
+import importlib.machinery, json, sys
+from pathlib import Path
+
+found = importlib.machinery.PathFinder.find_spec
+hidden = set(sys.argv[1].split(","))
+importlib.machinery.PathFinder.find_spec = staticmethod(
+    lambda name, path=None, target=None: None if name.split(".")[0] in hidden else found(name, path, target)
+)
+from vantage.core.tasks import Task
+from vantage.evaluation.config import EvaluateConfig
+from vantage.evaluation.stage import report
+from vantage.records.index import IndexRow
+
+given = json.loads(sys.argv[2])
+inputs = {name: Path(folder) for name, folder in given["inputs"].items()}
+out = Path(given["out"])
+config = EvaluateConfig(base=given["base"], resamples=200, controls=("blind",))
+report(Task("evaluate", inputs, out, out.parent, 0), config, [IndexRow(*row) for row in given["rows"]])
+"""
+
+
+def again_with_the_train_extra_alone(made: Made, out: Path) -> None:
+    """The report once more, in a process that cannot import what only the other extras bring."""
+    before = {path.name: digest_file(path) for path in out.iterdir() if path.is_file()}
+    items = sorted(path for path in out.iterdir() if path.is_dir())
+    for path in out.iterdir():
+        if path.is_file():
+            path.unlink()
+    given = {
+        "inputs": {stage: str(made.inputs[stage]) for stage in INPUTS},
+        "out": str(out),
+        "base": str(made.base),
+        "rows": [[path.name, "done", digest_tree(path)] for path in items],
+    }
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
+    command = [sys.executable, "-c", SCRIPT, ",".join(HIDDEN), json.dumps(given)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {name: digest_file(out / name) for name in before} == before

@@ -9,13 +9,29 @@ from dataclasses import replace
 import numpy as np
 
 from vantage.core.hashing import canonical_json
+from vantage.evaluation.basis import ArmBasis, Basis
+from vantage.evaluation.page.markdown import markdown
+from vantage.evaluation.pose_sources import compare_sources
 from vantage.evaluation.poses import by_pose
-from vantage.evaluation.report import Evaluation, markdown, metrics, report_record
+from vantage.evaluation.report import Evaluation, metrics, report_record
 from vantage.evaluation.table import Group, Predictions, headline_tests, score_groups
 from vantage.records.predictions import Prediction
 from vantage.records.questions import Question
 
 Make = Callable[..., list[Prediction]]
+ARM = ArmBasis("b" * 64, "post_vit", "true", "multiview")
+BASIS = Basis(
+    questions_digest="d" * 64,
+    questions=25,
+    scans=5,
+    rooms=5,
+    pose_sources={"recorded_frame": 25},
+    seed=0,
+    resamples=200,
+    base="shipped",
+    arms={"embedding": ARM, "projector": replace(ARM, site="none")},
+    answers={"embedding": "e" * 64, "projector": "f" * 64, "embedding@blind": "a" * 64},
+)
 
 
 def evaluation_of(make: Make) -> Evaluation:
@@ -23,7 +39,7 @@ def evaluation_of(make: Make) -> Evaluation:
     head = ("direction", "unseen")
     groups = score_groups(items, frozenset({"exist"}), "projector", head, 0, 200)
     arms, tests = ["projector", "embedding"], headline_tests(items, head, "embedding")
-    return Evaluation(groups, arms, ["embedding@blind"], "embedding", "projector", "d" * 64, tests=tests)
+    return Evaluation(groups, arms, ["embedding@blind"], "embedding", "projector", BASIS, tests=tests)
 
 
 def test_record_is_plain_json_and_names_scorer_versions(predictions: Make) -> None:
@@ -66,7 +82,7 @@ def test_without_a_baseline_nothing_is_compared_with_it(predictions: Make) -> No
     groups = score_groups(items, frozenset(), "projector", ("direction", "unseen"), 0, 200)
     assert [g.tests for g in groups] == [{}, {}]
     assert "More than chance" not in markdown(
-        Evaluation(groups, list(items), [], "embedding", "projector", "d" * 64)
+        Evaluation(groups, list(items), [], "embedding", "projector", BASIS)
     )
 
 
@@ -140,3 +156,47 @@ def test_one_kind_of_pose_alone_makes_no_slices(predictions: Make) -> None:
     assert report_record(every)["poses"]["groups"] == {}
     assert "The pose of 25 of 25 questions" in markdown(every)
     assert "### Poses" not in markdown(every)
+
+
+def test_a_leak_of_the_pose_stands_in_every_form(predictions: Make) -> None:
+    """Each direction question is asked twice about a scan: from a pose that knows the target, always right,
+    and from one that does not, never right."""
+    known = predictions(4)
+    free = [replace(p, question_id=f"{p.question_id}-free", prediction="no idea") for p in known]
+    rows = sorted([*known, *free], key=lambda p: p.question_id)
+    questions = [a_question(p, not p.question_id.endswith("free"), "top") for p in rows]
+    plain = evaluation_of(predictions)
+    found = compare_sources("embedding", {"embedding": rows}, questions, 0, 200)
+    assert found is not None
+    leaking = replace(plain, sources=[found])
+    page = markdown(leaking).split("## Pose sources compared")[1]
+    assert "| top, knows the target | 25 | 100.0 [" in page and "| top | 25 | 0.0 [" in page
+    assert (
+        "| top, knows the target over top | all | 25 | 5 | +100.0 [+100.0, +100.0] | < 0.001 | < 0.001 |"
+        in page
+    )
+    (record,) = report_record(leaking)["pose_sources"]
+    assert record["item"] == "embedding" and record["gaps"][0]["points"] == 100
+    assert record["gaps"][0]["second"] == {"name": "top", "uses_target": True, "at_test": False}
+    assert json.loads(canonical_json(report_record(leaking))) == report_record(leaking)
+    assert "pose_sources" not in report_record(plain) and "Pose sources" not in markdown(plain)
+
+
+def test_the_page_says_what_each_score_rests_on(predictions: Make) -> None:
+    evaluation = evaluation_of(predictions)
+    page = markdown(evaluation).split("## What each score rests on")[1]
+    for words in (
+        "25 held out, in 5 scans of 5 rooms",
+        "d" * 64,
+        "b" * 64,
+        "`recorded_frame` 25",
+        "200 draws, seed 0",
+    ):
+        assert words in page
+    assert "| `em_raw` | 1 | strict: the same characters |" in page
+    assert "| `blind` | grey pictures and no coordinates" in page
+    assert "| `embedding@blind` | post_vit | true | `aaaaaaaaaaaaaaaa` |" in page
+    assert "| `projector` | none |" in page
+    assert report_record(evaluation)["basis"]["answers"]["embedding"] == "e" * 64
+    alone = replace(evaluation, controls=[])
+    assert "no gain here can be trusted" in markdown(alone)

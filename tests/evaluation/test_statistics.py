@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 from scipy.stats import binomtest
 
-from vantage.evaluation.statistics import paired_gain, wilson
+from vantage.evaluation.statistics import gain_between, newcombe, paired_gain, wilson
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -69,3 +69,41 @@ def test_one_room_or_none_tells_nothing() -> None:
 def test_unequal_lengths_are_refused() -> None:
     with pytest.raises((ValueError, TypeCheckError), match="baseline"):
         paired_gain(np.ones(3), np.ones(2), np.zeros(3), np.random.default_rng(0))
+
+
+def test_newcombe_as_published() -> None:
+    """Table II of the paper, method 10."""
+    for first, second, low, high in (
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 10), 0.6075, 1.0),
+    ):
+        found = newcombe(wilson(*first), wilson(*second))
+        assert found == pytest.approx((100 * low, 100 * high), abs=0.01)
+
+
+def test_the_gain_between_questions_of_two_kinds() -> None:
+    rng, hits = np.random.default_rng(5), 0
+    for _ in range(150):
+        first, _, rooms = _rooms(rng, 30, 6, 0.2)
+        second, _, others = _rooms(rng, 30, 10, 0.0)
+        gain = gain_between(first, rooms, second, others, rng, 300)
+        hits += gain.low <= 20 <= gain.high
+        assert gain.points == pytest.approx(100 * (first.mean() - second.mean()))
+    assert hits / 150 >= 0.92
+    assert (gain.n, gain.rooms) == (30 * 16, 30)
+
+
+def test_few_questions_that_are_all_right_do_not_make_a_narrow_interval() -> None:
+    rng = np.random.default_rng(0)
+    rooms, others = np.arange(3), np.arange(200) % 40
+    gain = gain_between(np.ones(3), rooms, (np.arange(200) % 2).astype(float), others, rng, 500)
+    assert gain.points == 50 and gain.low < 0 <= 50 <= gain.high
+
+
+def test_the_gain_between_is_as_wide_as_can_be_with_one_room_or_nothing() -> None:
+    rng = np.random.default_rng(0)
+    one = gain_between(np.ones(4), np.zeros(4, int), np.zeros(4), np.arange(4), rng, 100)
+    assert (one.points, one.low, one.high) == (100, -100, 100)
+    none = gain_between(np.ones(0), np.zeros(0, int), np.zeros(4), np.arange(4), rng, 100)
+    assert (none.points, none.low, none.high, none.n) == (0, -100, 100, 4)

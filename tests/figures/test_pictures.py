@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from vantage.figures.capture import CaptureCard, capture_picture
-from vantage.figures.question import QuestionCard, footprint, question_picture
+from vantage.figures.question import QuestionCard, footprint, plan_picture, question_picture
 from vantage.figures.scores import Bar, ScoreRow, score_picture
 from vantage.figures.style import arm_colors
 from vantage.geometry.boxes import OrientedBox
@@ -94,3 +94,13 @@ def test_a_capture_as_a_picture() -> None:
     assert capture_picture(replace(card, off=off + 0.1)) != png
     assert capture_picture(replace(card, edges_px=np.empty((0, 2)))) != png
     assert Image.open(io.BytesIO(png)).width > 1000
+
+
+def test_the_plan_alone(card: QuestionCard) -> None:
+    first = plan_picture(card)
+    assert first == plan_picture(card)
+    turned = np.array([[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    assert plan_picture(replace(card, T_aligned_ego=turned)) != first
+    assert plan_picture(replace(card, targets=frozenset())) != first
+    assert plan_picture(replace(card, answer="back-left")) == first, "the answer stands beside it"
+    assert Image.open(io.BytesIO(first)).width < 400

@@ -14,8 +14,11 @@ from tiny_vlms import CASES, IMAGE_ID, PAD_ID, Case, Inputs, seeded
 from torch import Tensor
 
 from vantage.core.errors import ContractError, ParameterError
+from vantage.models.encoders import EncoderConfig
 from vantage.models.families import family_of
 from vantage.models.families.nvila import NvilaForConditionalGeneration
+from vantage.models.injector import InjectionConfig, Injector
+from vantage.models.patch_geometry import BatchGeometry, Grid, PatchGrid
 from vantage.models.vlm.batch import NOT_LEARNED
 from vantage.models.vlm.cross_entropy import next_token_loss
 from vantage.models.vlm.head import last_hidden, output_head
@@ -141,6 +144,41 @@ def test_masks_suit_lower_precision(kind: str, attention: str) -> None:
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=kind == "autocast"):
         found, _ = together(case, dialogs)
     assert abs(float(found - exact.detach())) / tokens < 0.05
+
+
+def geometry_of(case: Case, sample: int | None = None) -> BatchGeometry:
+    """Points of all samples' pictures, or of one's."""
+    number = iter(range(len(case.grids)))
+    points = [[[patch_grid(grid, next(number)) for grid in image] for image in own] for own in case.samples]
+    return BatchGeometry.of(points if sample is None else points[sample : sample + 1])
+
+
+def patch_grid(grid: Grid, seed: int) -> PatchGrid:
+    generator = torch.Generator().manual_seed(seed)
+    return PatchGrid(torch.randn(*grid, 3, generator=generator), torch.ones(grid, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("name", ["llava", "internvl", "smolvlm", "qwen3_vl"])
+def test_coordinates_reach_shared_views_as_they_reach_single_ones(name: str) -> None:
+    case = CASES[name]()
+    config = InjectionConfig("post_projector", encoder=EncoderConfig("mlp", "metres"))
+    injector = Injector.fresh(case.model, config, seed=0)
+    for parameter in injector.encoder.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    dialogs = dialogs_of(case)
+    with torch.no_grad():
+        with injector.bind(geometry_of(case)):
+            shared, _ = together(case, dialogs)
+        alone = torch.zeros(())
+        for number, own in enumerate(dialogs):
+            for dialog in own:
+                only: list[list[Dialog]] = [[] for _ in dialogs]
+                only[number] = [dialog]
+                with injector.bind(geometry_of(case, number)):
+                    alone = alone + one_by_one(case, only)[0]
+        plain, _ = together(case, dialogs)
+    assert torch.allclose(shared, alone, rtol=1e-5)
+    assert (shared - plain).abs() > 1e-3
 
 
 def test_peft_may_wrap_the_model() -> None:

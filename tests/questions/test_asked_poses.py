@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from question_rooms import random_scene, scan_task
 
+from question_rooms import random_scene, scan_task
 from vantage.align.alignment import Pose
 from vantage.align.config import AlignConfig
 from vantage.align.prompt import split_pose

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
 from vantage.core.errors import ParameterError
-from vantage.training.bucketing import Bucket, Buckets, Limits, padding_share
+from vantage.training.bucket_source import BucketBatches
+from vantage.training.bucketing import Bucket, Buckets, Limits, padding_share, portions
+from vantage.training.protocols import BatchSource, Measured
 
 samples = st.lists(st.tuples(st.integers(1, 300), st.integers(0, 9)), min_size=1, max_size=80)
 
@@ -31,17 +35,22 @@ def realistic(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 @settings(max_examples=200)
-@given(samples, st.integers(1, 5), st.integers(300, 900), st.integers(1, 9), st.integers(0, 3))
+@given(
+    samples, st.integers(1, 5), st.integers(1, 2), st.integers(300, 900), st.integers(1, 9), st.integers(0, 3)
+)
 def test_every_sample_once_within_the_limits_and_as_many_steps_for_all(
-    pairs: list[tuple[int, int]], world: int, tokens: int, most: int, number: int
+    pairs: list[tuple[int, int]], world: int, accumulate: int, tokens: int, most: int, number: int
 ) -> None:
     lengths, images = arrays(pairs)
     limits = Limits(tokens, most)
-    buckets = Buckets(lengths, images, limits, world)
+    buckets = Buckets(lengths, images, limits, world * accumulate)
     epoch = buckets.epoch(seed=1, number=number)
     assert len(epoch.rounds) == buckets.rounds
-    assert all(len(batches) == world for batches in epoch.rounds)
-    assert all(len(epoch.of(rank)) == buckets.rounds for rank in range(world))
+    ranks = [epoch.of(rank, world) for rank in range(world)]
+    for step, batches in enumerate(epoch.rounds):
+        assert all(len(own[step]) == accumulate for own in ranks)
+        # What all processes see together does not depend on how many they are.
+        assert Counter(b for own in ranks for b in own[step]) == Counter(batches)
     every = [b for batches in epoch.rounds for b in batches]
     assert sorted(s for b in every if b.counts for s in b.samples) == list(range(len(pairs)))
     for batch in every:
@@ -51,7 +60,7 @@ def test_every_sample_once_within_the_limits_and_as_many_steps_for_all(
         assert shown.max() <= max(1, shown.min()) * (1 + limits.spread) + 1e-9
     # Batches that only fill up appear when single samples do not make whole rounds, never a round of them.
     fill = [b for b in every if not b.counts]
-    assert len(fill) < world
+    assert len(fill) < world * accumulate
     if fill:
         assert all(len(b.samples) == 1 for b in every)
         assert all(b == Bucket((int(lengths.argmin()),), counts=False) for b in fill)
@@ -59,9 +68,9 @@ def test_every_sample_once_within_the_limits_and_as_many_steps_for_all(
 
 
 @given(samples, st.integers(1, 4))
-def test_epochs_differ_in_order_only_and_repeat_exactly(pairs: list[tuple[int, int]], world: int) -> None:
+def test_epochs_differ_in_order_only_and_repeat_exactly(pairs: list[tuple[int, int]], parts: int) -> None:
     lengths, images = arrays(pairs)
-    one, other = (Buckets(lengths, images, Limits(600), world) for _ in range(2))
+    one, other = (Buckets(lengths, images, Limits(600), parts) for _ in range(2))
     assert one.epoch(1, 4) == other.epoch(1, 4)
 
     def shape(number: int) -> list[int]:
@@ -84,9 +93,9 @@ def test_order_and_company_change_with_seed_and_epoch() -> None:
     assert abs(np.corrcoef(longest, range(len(longest)))[0, 1]) < 0.4
 
 
-def test_batches_of_a_round_cost_alike() -> None:
+def test_batches_of_a_step_cost_alike() -> None:
     lengths, images = realistic(2000)
-    epoch = Buckets(lengths, images, Limits(8192), world=4).epoch(0, 0)
+    epoch = Buckets(lengths, images, Limits(8192), parts=4).epoch(0, 0)
 
     def cost(batch: Bucket) -> int:
         return len(batch.samples) * int(lengths[list(batch.samples)].max())
@@ -121,7 +130,7 @@ class Numbers(Dataset[int]):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_data_workers_change_nothing(workers: int) -> None:
     lengths, images = realistic(60)
-    batches = [list(b.samples) for b in Buckets(lengths, images, Limits(4096)).epoch(3, 2).of(0)]
+    batches = [list(b.samples) for (b,) in Buckets(lengths, images, Limits(4096)).epoch(3, 2).rounds]
     loader = DataLoader(Numbers(), batch_sampler=batches, num_workers=workers, collate_fn=torch.tensor)
     assert [batch.tolist() for batch in loader] == batches
 
@@ -130,7 +139,7 @@ PRINTED = """
 import numpy as np
 from vantage.training.bucketing import Buckets, Limits
 lengths = np.arange(1, 200) * 7 % 311 + 1
-print(Buckets(lengths, lengths % 5, Limits(900), world=3).epoch(5, 6))
+print(Buckets(lengths, lengths % 5, Limits(900), parts=3).epoch(5, 6))
 """
 
 
@@ -152,3 +161,63 @@ def test_what_cannot_be_batched_is_refused() -> None:
     assert "sample 1" in str(caught.value)
     with pytest.raises(ParameterError, match="need samples"):
         Buckets(lengths[:0], images[:0], Limits(800))
+
+
+@dataclass(frozen=True)
+class Named:
+    """A micro batch that is but its samples."""
+
+    sample_ids: tuple[str, ...]
+    tokens: int
+
+
+def source(parts: int = 4, limit: int = 4096, seed: int = 2, data: str = "data") -> BucketBatches:
+    def make(numbers: tuple[int, ...], learn: bool, step: int) -> Named:
+        return Named(tuple(map(str, numbers)), len(numbers) * learn)
+
+    return BucketBatches(Buckets(*realistic(90), Limits(limit), parts), seed, make, data)
+
+
+def test_a_source_goes_through_epoch_after_epoch_whatever_the_number_of_processes() -> None:
+    made = source()
+    assert isinstance(made, BatchSource) and isinstance(made, Measured)
+    steps = made.buckets.rounds
+
+    def seen(step: int, world: int) -> list[tuple[str, ...]]:
+        found = [made.batch(step, rank, world) for rank in range(world)]
+        assert {len(own) for own in found} == {4 // world}
+        return sorted(micro.sample_ids for own in found for micro in own if micro.tokens)
+
+    for step in range(2 * steps):
+        assert seen(step, 1) == seen(step, 2) == seen(step, 4)
+    for epoch in range(2):
+        ids = [i for step in range(epoch * steps, (epoch + 1) * steps) for b in seen(step, 1) for i in b]
+        assert sorted(map(int, ids)) == list(range(90))
+    assert [seen(step, 1) for step in range(steps)] != [seen(step, 1) for step in range(steps, 2 * steps)]
+    # A later step needs no earlier one.
+    assert source().batch(2 * steps - 1, 0, 1) == made.batch(2 * steps - 1, 0, 1)
+
+
+def test_a_source_says_what_it_follows_from_and_what_it_holds() -> None:
+    plain = source()
+    assert plain.digest() == source().digest()
+    others = [source(parts=2), source(limit=4000), source(seed=3), source(data="other")]
+    assert len({s.digest() for s in [plain, *others]}) == 5
+    assert list(plain.lengths()) == realistic(90)[0].tolist()
+    assert plain.smallest().sample_ids == (str(realistic(90)[0].argmin()),)
+    with pytest.raises(ParameterError, match="divided evenly"):
+        plain.batch(0, 0, 3)
+
+
+@given(st.integers(0, 50), st.lists(st.integers(1, 40), max_size=12), st.integers(60, 150))
+def test_dialogs_are_portioned_in_order_into_few_rows(shared: int, own: list[int], most: int) -> None:
+    if own and shared + max(own) > most:
+        with pytest.raises(ParameterError, match="longer than a row"):
+            portions(shared, own, most)
+        return
+    rows = portions(shared, own, most)
+    assert [number for row in rows for number in row] == list(range(len(own)))
+    sizes = [shared + sum(own[number] for number in row) for row in rows]
+    assert all(size <= most for size in sizes) and all(rows)
+    # None could have taken the next one too.
+    assert all(size + own[row[0]] > most for size, row in zip(sizes, rows[1:], strict=False))

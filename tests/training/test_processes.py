@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from toy import Toy, ToySource
 from toy_process import SHARDED, result, toy, trained
-from torch import nn
 
 from vantage.core.errors import ContractError
 from vantage.core.progress import Silent
@@ -66,7 +66,9 @@ def test_the_loop_is_plain_adamw_on_the_mean_of_all_tokens(tmp_path: Path) -> No
     for step in range(12):
         total, tokens = torch.zeros(()), 0
         for row in source.whole(step):
-            hidden = torch.tanh(oracle.layers[1](torch.tanh(oracle.layers[0](torch.tanh(oracle.tower(row.x))))))
+            hidden = torch.tanh(
+                oracle.layers[1](torch.tanh(oracle.layers[0](torch.tanh(oracle.tower(row.x)))))
+            )
             total = total + nn.functional.cross_entropy(oracle.head(hidden), row.y, reduction="sum")
             if int(row.name[-1]) % 2:
                 total = total + 0.1 * (oracle.spare(hidden)[:, 0] - row.y).square().sum()

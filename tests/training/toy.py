@@ -52,7 +52,8 @@ class ToyBatch:
 
 @dataclass(frozen=True)
 class ToySource:
-    """`scenes` samples a step, of 1 to 6 tokens each; the sample `poison` holds a NaN."""
+    """`scenes` samples a step, of 1 to 6 tokens each; the sample `poison` holds a NaN, `shift` 1 says the
+    opposite."""
 
     seed: int = 0
     scenes: int = 8
@@ -69,7 +70,7 @@ class ToySource:
             name = f"step {step} row {k}"
             if name == self.poison:
                 x[0, 0] = float("nan")
-            rows.append(Row(name, x, ((x.sum(1).abs() * 3).nan_to_num().long() + self.shift) % WORDS))
+            rows.append(Row(name, x, ((x.sum(1) > 0).long() + self.shift) % 2))
         return rows
 
     def batch(self, step: int, rank: int, world: int) -> Sequence[ToyBatch]:
@@ -150,7 +151,7 @@ class Killer:
 
 
 def shard_on_cpu() -> None:
-    """accelerate shards on accelerators alone; its code, torch's `fully_shard` and gloo do it on a CPU too."""
+    """accelerate shards on accelerators alone; its code and gloo do it on a CPU too."""
     from accelerate import PartialState
     from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
@@ -179,7 +180,12 @@ def main(folder: Path, settings: dict[str, Any]) -> Outcome:
             whole = p.detach().full_tensor() if hasattr(p, "full_tensor") else p.detach()
             tensors[name] = whole.cpu().numpy().tobytes().hex()
     if outcome.main:
-        said = {"sharded": sharded, "losses": outcome.losses, "validation": outcome.validation, "tensors": tensors}
+        said = {
+            "sharded": sharded,
+            "losses": outcome.losses,
+            "validation": outcome.validation,
+            "tensors": tensors,
+        }
         (folder / "rank0.json").write_text(json.dumps(said))
         print("finished", flush=True)
     return outcome

@@ -24,13 +24,13 @@ class Pose:
 
     Attributes:
         ego: of either world; `ego_camera` serves both ego frames, `ego_level` itself alone.
-        question_id: what a perturbation is drawn by; of several questions about one set of views, the first.
+        key: names the question, or the sample of several, in messages; its perturbation is drawn by it.
         camera: the ego's; needed by `pose_view` alone.
         T_aligned_raw: the axis alignment, where coordinates or ego are of the raw world.
     """
 
     ego: EgoPose
-    question_id: str
+    key: str
     camera: Pinhole | None = None
     T_aligned_raw: Float64[np.ndarray, "4 4"] | None = None
 
@@ -46,16 +46,16 @@ class Pose:
         if config.mode != "none":
             ego = ego_in_world(ego, "aligned", self.T_aligned_raw).seen_as(config.frame)
         if config.perturbation != Perturbation():
-            ego = perturbed(ego, config.perturbation, seed, self.question_id, draw)
+            ego = perturbed(ego, config.perturbation, seed, self.key, draw)
         return Alignment(config, ego, T_aligned_world, self.camera)
 
     def _to_aligned(self, world: str) -> Matrix4:
-        T, where = self.T_aligned_raw, f"question {self.question_id}"
+        T, where = self.T_aligned_raw, self.key
         if world not in WORLDS or (world == "raw" and T is None):
             raise ContractError(
                 "coordinates that are not of a world in which poses are aligned", where=where,
                 expected="aligned coordinates, or raw ones with T_aligned_raw", found=world,
-                hint="a sample is aligned once; T_aligned_raw is the scan's axis alignment",
+                hint="open samples in the aligned world, align them once; T_aligned_raw: the axis alignment",
             )  # fmt: skip
         if T is not None and not is_rigid(T):
             raise ContractError(
@@ -85,7 +85,7 @@ class Alignment:
     def T_frame_world(self) -> Matrix4:
         """From the world that is given to the frame that coordinates end in, `config.sample_frame`."""
         if self.config.mode == "transform":
-            return invert(self.ego.T_world_ego) @ self.T_aligned_world
+            return np.asarray(invert(self.ego.T_world_ego) @ self.T_aligned_world)
         return self.T_aligned_world
 
     def points(self, points: Float[np.ndarray, "*n 3"]) -> Float64[np.ndarray, "*n 3"]:
@@ -110,17 +110,14 @@ class Alignment:
             )  # fmt: skip
         return token_numbers(p_aligned, "aligned", self.ego, self.camera)
 
-    def place(self, x: float, y: float, yaw: float) -> tuple[float, float, float]:
-        """A place and heading (m, radians) of the world, seen from above, in the frame that it ends in.
+    def place(self, x: float, y: float, yaw: float) -> tuple[float, float, float] | None:
+        """The asker's place and heading (m, radians), seen from above, in the aligned world.
 
-        `ContractError` in an `ego_camera`, whose above need not be the world's.
+        None under `transform`: there the frame is the asker's own.
         """
-        if self.config.sample_frame == "ego_camera":
-            raise ContractError(
-                "a place is seen from above, and the ego's camera may be tilted", where="frame",
-                expected="ego_level, or no place", found="ego_camera",
-            )  # fmt: skip
-        T = self.T_frame_world @ from_yaw(yaw, (x, y, 0.0))
+        if self.config.mode == "transform":
+            return None
+        T = self.T_aligned_world @ from_yaw(yaw, (x, y, 0.0))
         return float(T[0, 3]), float(T[1, 3]), yaw_of(T)
 
     def question(self, text: str) -> str:

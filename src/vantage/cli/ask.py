@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from vantage.core.errors import ParameterError
-from vantage.evaluation.running.scan_views import RecordedScan, ScanViews
+from vantage.evaluation.running.scan_views import MeasuredScan, ScanViews
 from vantage.geometry.transforms import is_rigid
 from vantage.questions.words import tokenize
 from vantage.records.frames import Frame
@@ -43,7 +43,7 @@ def ask(
     store = find_store(workspace or Path(os.environ.get("VANTAGE_WORKSPACE") or Path.cwd()))
     found = look_up(store, model)
     _tell(f"reading {scan}")
-    recorded = RecordedScan.open(scan)
+    recorded = MeasuredScan.open(scan)
     views, why = choose(recorded, frame, pose)
     request = views.request(question)
     _tell(f"loading {model}" + (f" (version {found.version})" if found.version else ""))
@@ -61,7 +61,7 @@ def _tell(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def choose(recorded: RecordedScan, frame: int | None, pose: Path | None) -> tuple[ScanViews, str]:
+def choose(recorded: MeasuredScan, frame: int | None, pose: Path | None) -> tuple[ScanViews, str]:
     """The view at "me" (a frame, the one nearest to a pose, or the first usable) and three by coverage; and
     why that one."""
     if frame is not None and pose is not None:

@@ -228,6 +228,9 @@ def predict(
     scans: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Raw scans, each in a folder of its name.")
     ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What was trained on a VLM: weights and coordinates.")
+    ] = None,
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Pictures that the references name.")
     ] = None,
@@ -238,6 +241,9 @@ def predict(
     origin: Annotated[
         str, typer.Option(help="Of SQA3D's positions: aligned_centre, raw_middle or aligned.")
     ] = "aligned_centre",
+    frames: Annotated[
+        str, typer.Option(help="coverage, or path: evenly, in order; auto: path for vsibench.")
+    ] = "auto",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 64,
     stop: Annotated[list[str] | None, typer.Option(help="Ends an answer; repeatable.")] = None,
     token_budget: Annotated[int, typer.Option(min=1, help="Of a batch, padding and answers too.")] = 16384,
@@ -251,8 +257,11 @@ def predict(
 ) -> None:
     """Ask a model about a benchmark's items; `vantage score` reads what it says."""
     command = _command("predict")
-    who = command.Model(model, revision, precision, device, max_new_tokens, tuple(stop or ()), token_budget)
-    shown = command.Shown(scans, images, views, stride, origin)
+    stops = tuple(stop or ())
+    who = command.Model(
+        model, revision, precision, device, max_new_tokens, stops, token_budget, adapter
+    )  # fmt: skip
+    shown = command.Shown(scans, images, views, stride, origin, frames)
     command.predict(benchmark, references, who, shown, out, shard, limit, dry_run, workspace)
 
 

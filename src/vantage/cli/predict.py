@@ -31,6 +31,7 @@ class Model:
     max_new_tokens: int = 64
     stop: tuple[str, ...] = ()
     token_budget: int = 16384
+    adapter: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Shown:
     views: int = 8
     stride: int = 1
     origin: str = "aligned_centre"
+    frames: str = "auto"
 
 
 def predict(
@@ -82,7 +84,7 @@ def predict(
     items = rule.references(references, shown.scans)
     if not items:
         raise ContractError("there is nothing to ask", where=references, found="no item")
-    _tell(f"loading {model.name}")
+    _tell(f"{len(items)} items in {references}; loading {model.name}")
     run = Run(rule, items, _answerer(model, workspace), builder, out, limit)
     if dry_run:
         sys.stdout.write(_planned(run.estimate(part), rule, part))
@@ -108,7 +110,7 @@ def _text_benchmark(name: str) -> Benchmark[Any, Any]:
 
 def _builder(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Builder:
     from vantage.evaluation.running.own_images import OwnImages
-    from vantage.evaluation.running.posed import ORIGINS, PosedViews
+    from vantage.evaluation.running.posed import FRAMES, ORIGINS, PosedViews
 
     if shown.scans is not None and shown.images is not None:
         raise ParameterError("--scans and --images exclude each other", expected="one of them")
@@ -117,7 +119,13 @@ def _builder(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Build
     if shown.origin not in ORIGINS:
         expected = f"one of {', '.join(ORIGINS)}"
         raise ParameterError("not an origin", where="--origin", expected=expected, found=shown.origin)
-    return PosedViews(shown.scans, shown.views, shown.stride, shown.origin)
+    frames = shown.frames
+    if frames == "auto":
+        frames = "path" if rule.name == "vsibench" else "coverage"
+    if frames not in FRAMES:
+        expected = f"auto, {', '.join(FRAMES)}"
+        raise ParameterError("not a choice of frames", where="--frames", expected=expected, found=frames)
+    return PosedViews(shown.scans, shown.views, shown.stride, shown.origin, frames)
 
 
 def _answerer(model: Model, workspace: Path | None) -> Answerer:
@@ -126,17 +134,19 @@ def _answerer(model: Model, workspace: Path | None) -> Answerer:
     if model.name.startswith(("models:/", "runs:/")) or (Path(model.name) / MARK_FILE).is_file():
         from vantage.registry.store import find_store
 
+        if model.adapter is not None:
+            raise ParameterError(
+                "a registered model is whole", where="--adapter", expected="none, or a VLM as --model",
+                found=model.adapter,
+            )  # fmt: skip
+
         start = workspace or Path(os.environ.get("VANTAGE_WORKSPACE") or Path.cwd())
         return RegisteredAnswerer.load(find_store(start), model.name)
     from vantage.evaluation.running.ask_vlm import VlmAnswerer
     from vantage.models.loading.load import Precision
     from vantage.models.vlm.generate import Decoding
 
-    if model.device not in get_args(Device):
-        raise ParameterError(
-            "not a device", where="--device", expected="auto, cpu or cuda", found=model.device
-        )
-    device = device_of(cast("Device", model.device))
+    device = _device(model.device)
     wanted = model.precision
     if wanted == "auto":
         wanted = "bfloat16" if device == "cuda" else "float32"
@@ -144,7 +154,8 @@ def _answerer(model: Model, workspace: Path | None) -> Answerer:
         expected = f"auto, {', '.join(get_args(Precision))}"
         raise ParameterError("not a precision", where="--precision", expected=expected, found=wanted)
     decoding = Decoding(model.max_new_tokens, model.stop, model.token_budget)
-    return VlmAnswerer.load(model.name, model.revision, cast("Precision", wanted), device, decoding)
+    precision = cast("Precision", wanted)
+    return VlmAnswerer.load(model.name, model.revision, precision, device, decoding, model.adapter)
 
 
 def _device(name: str) -> str:

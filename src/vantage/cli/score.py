@@ -70,7 +70,7 @@ def score(
     if other is not None:
         from vantage.cli.score_against import show
 
-        show(rule, scored, other, as_json)
+        show(rule, scored, other, as_json, RESAMPLES)
     elif as_json:
         sys.stdout.write(json.dumps(scored.record(), indent=2) + "\n")
     else:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from vantage.cli.score import RESAMPLES
 from vantage.core.errors import ResourceError
 from vantage.evaluation.against import Difference, Key, differences, record
 
@@ -25,7 +24,7 @@ _NOTE = (
 _TESTED = ("p", "p (Holm)", "detectable")
 
 
-def show(rule: Any, ours: Scored, theirs: Scored, as_json: bool) -> None:
+def show(rule: Any, ours: Scored, theirs: Scored, as_json: bool, resamples: int) -> None:
     """Print every measure of both files, or one object: the first file's record and `against`, `differences`.
 
     Raises:
@@ -35,15 +34,15 @@ def show(rule: Any, ours: Scored, theirs: Scored, as_json: bool) -> None:
         raise ResourceError(
             "exact tests need SciPy", where="--against", expected="scipy", hint='pip install "vantage[train]"'
         )
-    found = differences(ours, theirs, 0, RESAMPLES)
+    found = differences(ours, theirs, 0, resamples)
     if as_json:
         told = {**ours.record(), "against": theirs.record(), "differences": record(found)}
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
     else:
-        _print(rule, ours, theirs, found)
+        _print(rule, ours, theirs, found, resamples)
 
 
-def _print(rule: Any, ours: Scored, theirs: Scored, found: Mapping[Key, Difference]) -> None:
+def _print(rule: Any, ours: Scored, theirs: Scored, found: Mapping[Key, Difference], resamples: int) -> None:
     from rich.console import Console
 
     console = Console(width=None if Console().is_terminal else 140, highlight=False)
@@ -58,7 +57,7 @@ def _print(rule: Any, ours: Scored, theirs: Scored, found: Mapping[Key, Differen
             console.print(f"\n{variant}: {rule.variants[variant].summary}", markup=False)
             _table(console, {m: d for (p, v, m), d in found.items() if (p, v) == (part, variant)})
     tests = sum(difference.test is not None for difference in found.values())
-    console.print(f"\n{_NOTE.format(resamples=RESAMPLES, tests=tests)}", markup=False)
+    console.print(f"\n{_NOTE.format(resamples=resamples, tests=tests)}", markup=False)
 
 
 def _table(console: Console, found: Mapping[str, Difference]) -> None:

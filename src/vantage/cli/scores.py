@@ -42,7 +42,7 @@ def scores(folder: Path | None) -> None:
     for line in _headline(report):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"pictures: {reports / 'scores.png'}, {reports / 'example.png'}", soft_wrap=True)
-    console.print(f"all of it: {reports / 'report.md'}", soft_wrap=True)
+    console.print(f"all of it: {reports / 'report.html'}, {reports / 'report.md'}", soft_wrap=True)
 
 
 def _name(group: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write a file to; in its place, flushed, once the block ends without an error."""
+    """A path beside `path` to write to; in its place, flushed, once the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:

@@ -50,6 +50,6 @@ class Tracker(Protocol):
         """Record a run once for each digest and return its id.
 
         A second call with the same digest changes nothing and returns the first run's id.
-        `history` rows hold `step` and the metrics at that step. A run that was open while its work went on and
-        was closed with this digest is completed and becomes the record.
+        `history` rows hold `step` and the metrics at that step. A run that was open while its work went on
+        and was closed with this digest is completed and becomes the record.
         """

@@ -47,6 +47,12 @@ def moved(situation: Situation, seed: int) -> Shown:
     return situation.images, situation.points(ego), situation.valid
 
 
+def unposed(situation: Situation) -> Shown:
+    """Coordinates in the room's own aligned world, metres: as if nobody knew where the ego is."""
+    xyz = np.where(situation.valid[..., None], situation.xyz_aligned, 0.0).astype(np.float32)
+    return situation.images, xyz, situation.valid
+
+
 def with_points_of(situation: Situation, other: Situation) -> Shown:
     """The views with another situation's coordinates, in that one's ego frame; they repeat if too few."""
     rows = np.arange(len(situation.images)) % len(other.images)
@@ -76,7 +82,7 @@ def answer_all(
     Args:
         vlm: the model.
         inputs: folders of the stages `download`, `extract`, `lift` and `synthesize`.
-        control: "" for none, else `blind`, `other_sample`, `random_yaw` or `random_pose`.
+        control: "" for none, else `blind`, `other_sample`, `random_yaw`, `random_pose` or `no_pose`.
         seed: of the controls.
         tell: hears of situations done and in all.
     """
@@ -102,9 +108,11 @@ def _shown(asked: Sequence[Situation], rooms: Sequence[str], i: int, control: st
         return turned(situation, seed)
     if control == "random_pose":
         return moved(situation, seed)
+    if control == "no_pose":
+        return unposed(situation)
     if control == "other_sample":
         return with_points_of(situation, asked[lender(i, rooms, seed, situation.key)])
-    known = "blind, other_sample, random_yaw, random_pose"
+    known = "blind, other_sample, random_yaw, random_pose, no_pose"
     raise ParameterError("no such control of a model at test time", expected=known, found=repr(control))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
-Control = Literal["blind", "other_sample", "random_yaw", "random_pose", "majority"]
+Control = Literal["blind", "other_sample", "random_yaw", "random_pose", "no_pose", "majority"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class EvaluateConfig:
         baseline_arm: the arm that gains are measured against.
         controls: changes at test time that should not work: `blind` removes images and coordinates,
             `other_sample` gives the coordinates of another scan, `random_yaw` turns the ego at random,
-            `random_pose` puts it where another frame of its scan was taken, `majority` asks no model and
-            always gives the family's commonest answer of the training split.
+            `random_pose` puts it where another frame of its scan was taken, `no_pose` leaves the coordinates
+            in the room's own frame, `majority` asks no model and always gives the family's commonest answer
+            of the training split.
         headline_family: question family of the headline.
         headline_slice: slice of that family; empty for a family without slices.
         resamples: bootstrap resamples behind an interval of a gain.
@@ -29,7 +30,14 @@ class EvaluateConfig:
 
     headline_arm: str = "embedding"
     baseline_arm: str = "projector"
-    controls: tuple[Control, ...] = ("blind", "other_sample", "random_yaw", "random_pose", "majority")
+    controls: tuple[Control, ...] = (
+        "blind",
+        "other_sample",
+        "random_yaw",
+        "random_pose",
+        "no_pose",
+        "majority",
+    )
     headline_family: str = "direction"
     headline_slice: str = "unseen"
     resamples: Annotated[int, Ge(100), Le(100_000)] = 2000

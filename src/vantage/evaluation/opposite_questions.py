@@ -67,7 +67,7 @@ def _record(row: Opposite) -> dict[str, Any]:
 
 
 def opposite_pairs(inputs: Mapping[str, Path], questions: Sequence[Question]) -> dict[str, int]:
-    """By question id, the pairs of opposite views of its objects, for questions that two views could make one.
+    """By question id, the pairs of opposite views of its objects; only where two views see one.
 
     A view sees an object if one of its patches lies in the object's box: that is what the model is given.
 

@@ -23,11 +23,12 @@ from vantage.scans.pixels import read_color
 
 def scores_picture(evaluation: Evaluation) -> bytes:
     """PNG of every group's scores, arms side by side, controls beside the headline."""
-    rows = [_row(group) for group in evaluation.groups]
+    rows = [score_row(group) for group in evaluation.groups]
     return score_picture(rows, evaluation.arms, evaluation.groups[0].name, evaluation.controls)
 
 
-def _row(group: Group) -> ScoreRow:
+def score_row(group: Group) -> ScoreRow:
+    """A group as it is drawn, with every item's score."""
     bars = {i: Bar(s.exact.percent, s.exact.low, s.exact.high) for i, s in group.items.items()}
     note = "" if group.learnable else "no circuit in the base"
     return ScoreRow(group.name, group.n, group.majority_percent, bars, note)

@@ -19,7 +19,7 @@ from jaxtyping import Float64
 from vantage.core.seeds import rng
 from vantage.evaluation.poses import TEST_TIME, Source
 from vantage.evaluation.scorers import HEADLINE, SCORERS
-from vantage.evaluation.significance import Comparison, Pair, compare
+from vantage.evaluation.significance import Comparison, compare
 from vantage.evaluation.statistics import Gain, Score, gain_between, paired_gain, wilson
 from vantage.evaluation.table import Predictions
 from vantage.records.predictions import Prediction
@@ -85,6 +85,9 @@ class SourceComparison:
         }
 
 
+_Pair = tuple[np.ndarray, np.ndarray]  # scores of the same questions; their number differs from gap to gap
+
+
 @dataclass(frozen=True)
 class _Answer:
     question_id: str
@@ -118,7 +121,7 @@ def compare_sources(
     if len(answers) < 2:
         return None
     sources = sorted(answers, key=Source.rank)
-    found: list[tuple[Gap, Pair | None]] = []
+    found: list[tuple[Gap, _Pair | None]] = []
     for first, second in combinations(sources, 2):
         purpose = f"{item}/{first.label}/{second.label}"
         found += _gaps(first, second, answers[first], answers[second], (seed, purpose, resamples))
@@ -133,11 +136,11 @@ def _answer(p: Prediction) -> _Answer:
 
 def _gaps(
     first: Source, second: Source, a: Sequence[_Answer], b: Sequence[_Answer], drawn: tuple[int, str, int]
-) -> list[tuple[Gap, Pair | None]]:
+) -> list[tuple[Gap, _Pair | None]]:
     """Over the same questions, all families and each; then over all questions of each family."""
     seed, purpose, resamples = drawn
     families = sorted({x.family for x in a} & {x.family for x in b})
-    found: list[tuple[Gap, Pair | None]] = []
+    found: list[tuple[Gap, _Pair | None]] = []
     for family in ("", *families):
         ours, theirs, rooms = pairs_of(_of(b, family), _of(a, family))
         if len(ours):
@@ -187,7 +190,7 @@ def _means(answers: Iterable[_Answer], by_id: bool) -> dict[tuple[str, ...], tup
     return {key: (rooms[key], sum(values) / len(values)) for key, values in right.items()}
 
 
-def _tested(found: Sequence[tuple[Gap, Pair | None]]) -> list[Gap]:
+def _tested(found: Sequence[tuple[Gap, _Pair | None]]) -> list[Gap]:
     """The gaps with McNemar's test where every pair is right or wrong, Holm's correction over all."""
     pairs = {
         number: pair

@@ -7,20 +7,25 @@ from pathlib import Path
 
 from vantage.core import atomic
 from vantage.core.errors import ParameterError
-from vantage.core.hashing import digest_json
 from vantage.core.tasks import Facts, Task
+from vantage.evaluation.basis import basis_of
 from vantage.evaluation.config import EvaluateConfig
+from vantage.evaluation.opposite_questions import opposite_pairs, opposite_questions
+from vantage.evaluation.page.markdown import markdown
+from vantage.evaluation.pose_sources import SourceComparison, compare_sources
 from vantage.evaluation.poses import by_pose
-from vantage.evaluation.report import Evaluation, markdown, metrics, report_record
+from vantage.evaluation.report import Evaluation, metrics, report_record
 from vantage.evaluation.scorers import HEADLINE, SCORERS
 from vantage.evaluation.table import Group, Predictions, exact, headline_tests, score_groups
 from vantage.records.index import IndexRow
 from vantage.records.predictions import Prediction, read_predictions, write_predictions
+from vantage.records.questions import Question
 from vantage.records.tables import write_table
 
 REPORT_FILE = "report.json"
 METRICS_FILE = "metrics.json"
-PAGE_FILE = "report.md"
+TEXT_FILE = "report.md"
+PAGE_FILE = "report.html"
 SCORES_FILE = "scores.png"
 EXAMPLE_FILE = "example.png"
 PER_QUESTION_FILE = "scores.parquet"
@@ -81,11 +86,12 @@ def write_scores(path: Path, predictions: Sequence[Prediction]) -> None:
 
 
 def report(task: Task, config: EvaluateConfig, rows: Sequence[IndexRow]) -> None:
-    """Write report.json, metrics.json, report.md, scores.png and example.png beside the items' folders."""
+    """Write report.json, metrics.json, report.md, report.html and two pictures beside the items' folders."""
+    from vantage.evaluation.page.document import html_page
     from vantage.evaluation.pictures import example_picture, scores_picture
     from vantage.evaluation.situations import heldout_questions
 
-    items = [row.item for row in rows if row.status == "done"]
+    items = sorted(row.item for row in rows if row.status == "done")
     predictions = {item: read_predictions(task.out / item) for item in items}
     questions = [q for scan in heldout_questions(task.inputs["synthesize"]).values() for q in scan]
     unlearnable = frozenset(q.family for q in questions if not q.learnable_by_pocket)
@@ -102,16 +108,38 @@ def report(task: Task, config: EvaluateConfig, rows: Sequence[IndexRow]) -> None
         controls=[item for item in items if "@" in item],
         arm=config.headline_arm,
         baseline=config.baseline_arm,
-        questions_digest=digest_json(sorted(q.question_id for q in questions)),
+        basis=basis_of(questions, task.inputs["finetune"], rows, task.seed, config.resamples, config.base),
         poses=by_pose(questions, predictions, score),
         tests=headline_tests(predictions, head, config.headline_arm),
+        sources=_sources(config, predictions, questions, task.seed),
+        opposite=opposite_questions(
+            opposite_pairs(task.inputs, questions),
+            predictions,
+            [arm for arm in (config.headline_arm, config.baseline_arm) if arm in predictions],
+            task.seed,
+            config.resamples,
+        ),
     )
     atomic.write_json(task.out / REPORT_FILE, report_record(evaluation))
     atomic.write_json(task.out / METRICS_FILE, metrics(evaluation))
-    atomic.write_text(task.out / PAGE_FILE, markdown(evaluation))
+    atomic.write_text(task.out / TEXT_FILE, markdown(evaluation))
     atomic.write_bytes(task.out / SCORES_FILE, scores_picture(evaluation))
     picture = example_picture(task.inputs, evaluation, predictions, questions)
     atomic.write_bytes(task.out / EXAMPLE_FILE, picture)
+    atomic.write_text(task.out / PAGE_FILE, html_page(task.inputs, evaluation, predictions, questions))
+
+
+def _sources(
+    config: EvaluateConfig, predictions: Predictions, questions: Sequence[Question], seed: int
+) -> list[SourceComparison]:
+    """The headline arm by the source of the pose; its blind control too, whom only a leak can help."""
+    items = [config.headline_arm, f"{config.headline_arm}@blind"]
+    found = [
+        compare_sources(item, predictions, questions, seed, config.resamples)
+        for item in items
+        if item in predictions
+    ]
+    return [comparison for comparison in found if comparison is not None]
 
 
 def _arms(items: Sequence[str], config: EvaluateConfig) -> list[str]:

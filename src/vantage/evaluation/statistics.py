@@ -92,7 +92,7 @@ def gain_between(
     generator: np.random.Generator,
     resamples: int = 2000,
 ) -> Gain:
-    """Share right of `scores` less that of `others` (0 or 1, of different questions), points, with an interval.
+    """Share right of `scores` less that of `others` (0 or 1, other questions), points, with an interval.
 
     Rooms are drawn as in `paired_gain`, each with its questions of both kinds. Few questions that are all
     right do not vary in any draw, so neither end lies within that of Newcombe's interval, which knows of no

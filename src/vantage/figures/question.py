@@ -60,6 +60,15 @@ def question_picture(card: QuestionCard) -> bytes:
         return png_bytes(fig)
 
 
+def plan_picture(card: QuestionCard, dpi: int = 80) -> bytes:
+    """A PNG of the room from above alone: the ego, the cameras of the views, the objects asked about."""
+    spots = np.concatenate([footprint(item) for item in card.objects] + [card.T_aligned_cams[:, :2, 3]])
+    width, height = spots.max(0) - spots.min(0) + 0.9
+    with figure(4.2, float(np.clip(4.2 * height / width, 2.2, 6.0))) as fig:
+        _plan(fig.add_axes((0.01, 0.01, 0.98, 0.98)), card)
+        return png_bytes(fig, dpi)
+
+
 def _title(fig: "Figure", card: QuestionCard) -> None:
     fig.text(0.03, 0.945, textwrap.shorten(card.question, 90), fontsize=17, weight="bold", va="center")
     fig.text(0.97, 0.945, card.source, fontsize=9, color=QUIET, ha="right", va="center")

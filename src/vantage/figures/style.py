@@ -1,8 +1,9 @@
-"""One look for every picture, and PNG bytes that depend on the picture alone."""
+"""One look for every picture, and PNG bytes or SVG text that depend on the picture alone."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ _STYLE: dict[str, Any] = {
     "grid.color": HAIRLINE,
     "figure.facecolor": PAPER,
     "svg.hashsalt": "vantage",
+    "svg.fonttype": "none",  # text stays text: small, and readable by machines and in any light
 }
 
 
@@ -67,6 +69,31 @@ def png_bytes(figure: "Figure", dpi: int = 130) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
+
+
+_ID = re.compile(r'(\bid="|url\(#|href="#)')
+_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+_THEME = {INK: "var(--ink)", QUIET: "var(--quiet)", HAIRLINE: "var(--line)"}
+
+
+def svg_text(figure: "Figure", name: str) -> str:
+    """The figure as an SVG element to stand within a page, without dates, versions or a background.
+
+    Ink, quiet ink and hairlines are the page's own colours, `--ink`, `--quiet` and `--line`.
+
+    Args:
+        figure: made by `figure`.
+        name: of the figure in its page; its ids begin with it.
+    """
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata=_METADATA)
+    text = buffer.getvalue()
+    text = _ID.sub(rf"\g<1>{name}-", text[text.index("<svg") :])
+    for color, variable in _THEME.items():
+        text = text.replace(color, variable)
+    return re.sub(
+        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r' height="[^"]*pt"', "", text, count=1), count=1
+    )
 
 
 def arm_colors(arms: list[str]) -> dict[str, str]:

@@ -15,8 +15,8 @@ class Losses:
     Attributes:
         total: a scalar with its graph, what is minimised: the mean over the batch's `tokens`.
         parts: what `total` is made of, scalars by name, for the record; means over the same tokens.
-        tokens: how many learned tokens (answers, where each is one token) the mean is over. The loop weighs the
-            batches of a step by it, so that a step does not depend on how it is divided.
+        tokens: how many learned tokens (answers, where each is one token) the mean is over. The loop weighs
+            the batches of a step by it, so that a step does not depend on how it is divided.
     """
 
     total: Tensor

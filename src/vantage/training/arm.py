@@ -38,9 +38,10 @@ class Arm(nn.Module):
         self.base = base
         self.injector: Injector | None = None
         self.encoder: PositionEncoder | None = None
-        if config.site != "none":
+        site = config.entry
+        if site != "none":
             own_seed = priority(seed, "position encoder") % 2**63
-            self.injector = fresh_injector(base, config.site, own_seed)
+            self.injector = fresh_injector(base, site, own_seed)
             self.encoder = self.injector.encoder
         self._pixels = samples.images
         self._features: Float32[Tensor, "f 64 c"] | None = None
@@ -59,7 +60,6 @@ class Arm(nn.Module):
     def checkpoint_gradients(self) -> None:
         """Compute the decoder's and the tower's activations again in the backward pass."""
         self.base.gradient_checkpointing_enable({"use_reentrant": False})
-        self.base.train()  # transformers recomputes in training mode only; there is no dropout
 
     def prepare(self, tell: Callable[[int, int], None] = lambda _d, _t: None) -> None:
         """Run the frozen tower over all frames once, where that is allowed."""

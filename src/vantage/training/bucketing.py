@@ -53,16 +53,16 @@ class Epoch:
     """The batches of an epoch.
 
     Attributes:
-        rounds: what the processes compute at the same time: a batch for each, alike in cost.
+        rounds: the batches of each step, alike in cost.
         padding: share of the tokens computed that are padding.
     """
 
     rounds: tuple[tuple[Bucket, ...], ...]
     padding: float
 
-    def of(self, rank: int) -> tuple[Bucket, ...]:
-        """The batches of one process; all have as many."""
-        return tuple(buckets[rank] for buckets in self.rounds)
+    def of(self, rank: int, world: int) -> tuple[tuple[Bucket, ...], ...]:
+        """The batches of each step for process `rank` of `world`; all have as many."""
+        return tuple(batches[rank::world] for batches in self.rounds)
 
 
 class Buckets:
@@ -72,43 +72,46 @@ class Buckets:
         lengths: tokens of each sample.
         images: pictures of each sample.
         limits: of a batch.
-        world: number of processes.
+        parts: batches of a step, over all processes: a multiple of their number.
+
+    `sizes` are those of an epoch's batches, from the shortest samples to the longest.
 
     Raises:
         ParameterError: no sample, or one that is longer than a batch may be.
     """
 
     def __init__(
-        self, lengths: Int64[np.ndarray, "n"], images: Int64[np.ndarray, "n"], limits: Limits, world: int = 1
+        self, lengths: Int64[np.ndarray, "n"], images: Int64[np.ndarray, "n"], limits: Limits, parts: int = 1
     ) -> None:
-        _require(lengths, images, limits)
-        self.lengths, self.world = lengths, world
+        _require(lengths, limits)
+        self.lengths, self.limits, self.parts = lengths, limits, parts
         self._levels = _level(lengths, limits.spread), _level(images, limits.spread)
         order = np.lexsort(self._levels)
         bounds = _bounds(lengths, *self._levels)[order]
-        self._sizes = _sizes(bounds, self._levels[1][order], limits)
-        self._fill = _make_even(self._sizes, bounds, world)
+        sizes = _sizes(bounds, self._levels[1][order], limits)
+        self._fill = _make_even(sizes, bounds, parts)
+        self.sizes = tuple(sizes)
 
     @property
     def rounds(self) -> int:
-        """How many batches each process has in an epoch."""
-        return (len(self._sizes) + self._fill) // self.world
+        """Steps of an epoch."""
+        return (len(self.sizes) + self._fill) // self.parts
 
     def epoch(self, seed: int, number: int) -> Epoch:
         """Every sample once; which samples share a batch and the order of batches are drawn."""
         rng = make_rng(seed, "buckets", number)
         order = np.lexsort((rng.permutation(len(self.lengths)), *self._levels))
-        ends = np.cumsum(self._sizes).tolist()
+        ends = np.cumsum(self.sizes).tolist()
         batches = [
             Bucket(tuple(order[end - size : end].tolist()))
-            for end, size in zip(ends, self._sizes, strict=True)
+            for end, size in zip(ends, self.sizes, strict=True)
         ]
         padding = padding_share([batch.samples for batch in batches], self.lengths)
         batches += [Bucket((int(self.lengths.argmin()),), counts=False)] * self._fill
         rounds = []
         for turn in rng.permutation(self.rounds).tolist():
-            alike = batches[turn * self.world : (turn + 1) * self.world]
-            rounds.append(tuple(alike[k] for k in rng.permutation(self.world).tolist()))
+            alike = batches[turn * self.parts : (turn + 1) * self.parts]
+            rounds.append(tuple(alike[k] for k in rng.permutation(self.parts).tolist()))
         return Epoch(tuple(rounds), padding)
 
 
@@ -118,7 +121,7 @@ def padding_share(batches: Sequence[Sequence[int]], lengths: Int64[np.ndarray, "
     return 1.0 - sum(int(lengths[list(batch)].sum()) for batch in batches) / computed
 
 
-def _require(lengths: Int64[np.ndarray, "n"], images: Int64[np.ndarray, "n"], limits: Limits) -> None:
+def _require(lengths: Int64[np.ndarray, "n"], limits: Limits) -> None:
     if not len(lengths):
         raise ParameterError("batches need samples", expected="one at least", found="none")
     longest = int(lengths.argmax())
@@ -132,7 +135,9 @@ def _require(lengths: Int64[np.ndarray, "n"], images: Int64[np.ndarray, "n"], li
 
 def _level(values: Int64[np.ndarray, "n"], spread: float) -> Int64[np.ndarray, "n"]:
     """Values of one level differ by less than a share of `spread`."""
-    return np.floor(np.log(np.maximum(values, 1)) / math.log1p(spread) + 1e-9).astype(np.int64)
+    level = np.log(np.maximum(values, 1)) / math.log1p(spread)
+    found: Int64[np.ndarray, "n"] = np.floor(level + 1e-9).astype(np.int64)
+    return found
 
 
 def _bounds(
@@ -160,13 +165,41 @@ def _sizes(bounds: Int64[np.ndarray, "n"], images: Int64[np.ndarray, "n"], limit
     return found
 
 
-def _make_even(sizes: list[int], bounds: Int64[np.ndarray, "n"], world: int) -> int:
+def _make_even(sizes: list[int], bounds: Int64[np.ndarray, "n"], parts: int) -> int:
     """Halve the costliest batches until they make whole rounds; where none can be halved, the number of
     batches that are lacking."""
-    while len(sizes) % world and max(sizes) > 1:
+    while len(sizes) % parts and max(sizes) > 1:
         ends = np.cumsum(sizes)
         costs = [size * int(bounds[end - 1]) * (size > 1) for size, end in zip(sizes, ends, strict=True)]
         at = int(np.argmax(costs))
         half = sizes[at] // 2
         sizes[at : at + 1] = [half, sizes[at] - half]
-    return -len(sizes) % world
+    return -len(sizes) % parts
+
+
+def portions(shared: int, own: Sequence[int], most: int) -> list[list[int]]:
+    """Dialogs of one set of views in rows of at most `most` tokens, by their numbers, in order.
+
+    Args:
+        shared: tokens of the views and of all else that the dialogs begin with.
+        own: further tokens of each dialog.
+        most: of a row.
+
+    Raises:
+        ParameterError: a dialog that is longer alone.
+    """
+    found: list[list[int]] = []
+    room = 0
+    for number, length in enumerate(own):
+        if shared + length > most:
+            raise ParameterError(
+                "a dialog is longer than a row may be", where=f"dialog {number}",
+                expected=f"at most {most} tokens", found=f"{shared + length} tokens",
+                hint="raise the token budget, or show fewer views",
+            )  # fmt: skip
+        if length > room or not found:
+            found.append([])
+            room = most - shared
+        found[-1].append(number)
+        room -= length
+    return found

@@ -1,4 +1,4 @@
-"""Checkpoints of a run in training: trained tensors, optimiser, losses; one file, whole or not there at all."""
+"""Checkpoints of a run in training: trained tensors, optimiser, losses; one file, whole or not there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vantage.training.protocols import Trainable
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 _TRAINED, _OPTIMISER = "trained.", "optimiser."
-_FORMAT = "1"
+_FORMAT = "vantage training 1"
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def restore(model: Trainable, optimiser: Any, tensors: Mapping[str, Tensor], whe
     state = _inner(optimiser).state
     for name, value in tensors.items():
         if name.startswith(_OPTIMISER):
-            parameter, key = name.removeprefix(_OPTIMISER).rsplit(":", 1)
-            owner = trained[parameter]
+            owner_name, key = name.removeprefix(_OPTIMISER).rsplit(":", 1)
+            owner = trained[owner_name]
             state[owner][key] = value.clone() if value.ndim == 0 else _like(value, owner).clone()
 
 
@@ -106,11 +106,11 @@ def read(path: Path) -> State:
         with safe_open(path, "pt") as file:
             described = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        said = described["state"]
+        said, written, kind = described["state"], described["sha256"], described["format"]
         found = _digest(said, tensors)
     except (OSError, SafetensorError, KeyError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
-    if described["sha256"] != found:
+    if written != found or kind != _FORMAT:
         raise _damaged(path, "other bytes than were written")
     state = json.loads(said)
     validation = [(int(step), float(loss)) for step, loss in state["validation"]]
@@ -128,7 +128,7 @@ def _digest(said: str, tensors: Mapping[str, Tensor]) -> str:
     state = hashlib.sha256(said.encode())
     for name, value in sorted(tensors.items()):
         state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        state.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+        state.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return state.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The pocket model's batches, a pure function of seed and step: every arm sees the same samples in the same order.
+"""The pocket model's batches, a function of seed and step: every arm sees the same samples in one order.
 
 What an arm does to its coordinates comes from a generator of its own: a control differs in nothing else.
 """
@@ -19,6 +19,7 @@ from vantage.core.seeds import rng as make_rng
 from vantage.models.packing import Packed, pack
 from vantage.models.pocket import PATCHES
 from vantage.training.config import Coordinates
+from vantage.training.protocols import BatchSource, Micro
 from vantage.training.samples import Samples, Situation, view_points
 
 
@@ -117,10 +118,10 @@ class ArmBatches:
 class Fixed:
     """The first `count` steps of a source, at once and at every step: what validation looks at."""
 
-    source: ArmBatches
+    source: BatchSource
     count: int
 
-    def batch(self, step: int, rank: int, world: int) -> Sequence[Batch]:
+    def batch(self, step: int, rank: int, world: int) -> Sequence[Micro]:
         """All of them."""
         return [micro for k in range(self.count) for micro in self.source.batch(k, rank, world)]
 

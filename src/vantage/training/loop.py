@@ -18,7 +18,7 @@ from vantage.core.seeds import priority
 from vantage.core.tracking import NoRun, OpenRun
 from vantage.training.ahead import Ahead
 from vantage.training.checkpoint import BEST, LAST, State, capture, read, restore, write
-from vantage.training.place import Precision, accelerator, recompute, use_bf16
+from vantage.training.place import Precision, accelerator, mode, recompute, use_bf16
 from vantage.training.protocols import BatchSource, Prepares, Trainable
 from vantage.training.schedule import optimiser_of, set_rates
 from vantage.training.step import Stepped, Stepper
@@ -87,7 +87,7 @@ def train(
     validation: BatchSource | None = None,
     run: OpenRun | None = None,
 ) -> Outcome:
-    """Train `model` in place.
+    """Train `model` in place, in training mode.
 
     Checkpoints go to `work`: `last`, and with `validation` (a source whose step 0 is the fixed list) `best`.
 
@@ -96,7 +96,7 @@ def train(
         ResourceError: a checkpoint could not be written; the one before is intact.
         ContractError: a damaged checkpoint; a model or source that breaks its protocol.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), mode(model, training=True):
         return _Training(model, source, plan, work, progress, validation, run or NoRun()).run()
 
 

@@ -50,6 +50,19 @@ def accelerator() -> Accelerator:
     return made
 
 
+@contextmanager
+def mode(model: Trainable, training: bool) -> Iterator[None]:
+    """The model in training or evaluation mode inside, and every part of it as it was after."""
+    assert isinstance(model, torch.nn.Module)
+    before = [(part, part.training) for part in model.modules()]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for part, was in before:
+            part.training = was
+
+
 def recompute(model: Trainable) -> None:
     """Turn gradient checkpointing on.
 

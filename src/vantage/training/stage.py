@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from vantage.core import atomic
+from vantage.core.errors import ParameterError
 from vantage.core.hashing import canonical_json, digest_json
 from vantage.core.tasks import Facts, Task
-from vantage.models.checkpoint import AdapterConfig, adapter_state, base_digest, load_base, save_adapter
+from vantage.models.checkpoint import (
+    RECIPE_FILE,
+    AdapterConfig,
+    adapter_state,
+    base_digest,
+    load_base,
+    save_adapter,
+)
 from vantage.training.arm import Arm
 from vantage.training.collate import ArmBatches, Fixed
 from vantage.training.config import ArmConfig, FinetuneConfig
 from vantage.training.loop import Outcome, Plan, train
 from vantage.training.place import threads, use_bf16
+from vantage.training.protocols import BatchSource, Trainable
 from vantage.training.samples import Samples, load_samples
+from vantage.training.shown import shown
 
 HISTORY_FILE = "history.jsonl"
 _NOT_IN_BYTES = ("arms", "checkpoint_every", "workers", "resume")
@@ -30,21 +41,43 @@ class Prepared:
         source: its batches.
         validation: those that are only looked at; None for none.
         plan: how it is trained.
-        samples: what it is trained on.
-        described: the adapter that comes of it.
+        facts: counts of what it is trained on.
+        save: writes what it has learned into a folder.
     """
 
-    arm: Arm
-    source: ArmBatches
+    arm: Trainable
+    source: BatchSource
     validation: Fixed | None
     plan: Plan
-    samples: Samples
-    described: AdapterConfig
+    facts: Facts
+    save: Callable[[Path], None]
 
 
 def prepare(task: Task, config: FinetuneConfig) -> Prepared:
     """Build the arm `task.item`; see `finetune` for what is raised."""
+    if is_pocket(config.base):
+        return _pocket(task, config)
+    from vantage.training.vlm_arm import prepare_vlm
+
+    made = prepare_vlm(task, config)
+    plan = _plan(config, task, made.digest())
+    return Prepared(made.model, made.source, made.validation, plan, made.facts(), made.save)
+
+
+def is_pocket(base: str) -> bool:
+    """Whether a base is a pocket model: the shipped one, or a folder that describes one."""
+    return base == "shipped" or (Path(base) / RECIPE_FILE).is_file()
+
+
+def _pocket(task: Task, config: FinetuneConfig) -> Prepared:
     arm_config = config.arm(task.item)
+    if arm_config.recipe != "multiview" or arm_config.options is not None:
+        raise ParameterError(
+            "the pocket model is trained by one recipe", where=f"finetune.arms.{task.item}",
+            expected="recipe: multiview without options",
+            found=f"recipe: {arm_config.recipe}, options: {arm_config.options}",
+            hint="name a vision-language model as finetune.base",
+        )  # fmt: skip
     base_dir = None if config.base == "shipped" else Path(config.base)
     samples = load_samples(
         dict(task.inputs), config.families, lambda d, t: task.progress.step(0, 1, f"reading scans {d}/{t}")
@@ -56,16 +89,21 @@ def prepare(task: Task, config: FinetuneConfig) -> Prepared:
     source = _batches(samples, arm_config, config, task.seed)
     # The frozen tower's features of all frames are the arm's, so that both sources find theirs by row.
     arm = Arm(load_base(base_dir), arm_config, samples, task.seed)
-    settings = {**asdict(config), **dict.fromkeys(_NOT_IN_BYTES), "bf16": use_bf16(config.precision)}
-    seen = [source.digest(), validation.digest() if validation else ""]
-    key = digest_json([settings, asdict(arm_config), task.seed, base_sha256, seen])
+    seen = [base_sha256, source.digest(), validation.digest() if validation else ""]
     described = AdapterConfig(
         base_sha256=base_sha256,
-        site=arm_config.site,
+        site=arm_config.entry,
         recipe=arm_config.recipe,
         coordinates=arm_config.coordinates,
     )
-    return Prepared(arm, source, validation, _plan(config, arm_config, task.seed, key), samples, described)
+    return Prepared(
+        arm=arm,
+        source=source,
+        validation=validation,
+        plan=_plan(config, task, digest_json(seen)),
+        facts={"situations": len(samples.situations), "questions": samples.questions},
+        save=lambda folder: save_adapter(folder, adapter_state(arm.base, arm.injector), described),
+    )
 
 
 def finetune(task: Task, config: FinetuneConfig) -> Facts:
@@ -79,18 +117,25 @@ def finetune(task: Task, config: FinetuneConfig) -> Facts:
     """
     with threads(config.threads):
         made = prepare(task, config)
-        outcome = train(
-            made.arm, made.source, made.plan, task.work, task.progress, validation=made.validation
-        )
-    if outcome.main:
-        save_adapter(task.out, adapter_state(made.arm.base, made.arm.injector), made.described)
-        atomic.write_text(task.out / HISTORY_FILE, "".join(f"{canonical_json(r)}\n" for r in _rows(outcome)))
+        with shown(task, config, made.plan.key) as run:
+            outcome = train(
+                made.arm,
+                made.source,
+                made.plan,
+                task.work,
+                task.progress,
+                validation=made.validation,
+                run=run,
+            )
+            if outcome.main:
+                made.save(task.out)
+                rows = "".join(f"{canonical_json(row)}\n" for row in _rows(outcome))
+                atomic.write_text(task.out / HISTORY_FILE, rows)
     last = outcome.losses[-50:]
     best = min(outcome.validation, key=lambda row: row[1], default=None)
     return {
         "steps": len(outcome.losses),
-        "situations": len(made.samples.situations),
-        "questions": made.samples.questions,
+        **made.facts,
         "trained_parameters": sum(p.numel() for p in made.arm.trained().values()),
         "final_loss": sum(last) / len(last),
         **({} if best is None else {"best_step": best[0], "best_validation_loss": best[1]}),
@@ -106,7 +151,11 @@ def _batches(samples: Samples, arm: ArmConfig, config: FinetuneConfig, seed: int
     )
 
 
-def _plan(config: FinetuneConfig, arm: ArmConfig, seed: int, key: str) -> Plan:
+def _plan(config: FinetuneConfig, task: Task, data: str) -> Plan:
+    """`data` is the digest of base and samples; with all settings it says which run a checkpoint is of."""
+    arm, seed = config.arm(task.item), task.seed
+    settings = {**asdict(config), **dict.fromkeys(_NOT_IN_BYTES), "bf16": use_bf16(config.precision)}
+    key = digest_json([settings, asdict(arm), seed, data])
     return Plan(
         steps=arm.steps or config.steps,
         key=key,

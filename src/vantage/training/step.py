@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vantage.core.errors import ContractError, VantageError
 from vantage.models.losses import Losses
+from vantage.training.place import mode
 from vantage.training.protocols import BatchSource, Micro, Trainable
 
 _CLIP = 1.0
@@ -78,16 +79,10 @@ class Stepper:
     @torch.no_grad()
     def look(self, source: BatchSource, step: int, micros: Sequence[Micro]) -> Stepped:
         """The same losses in evaluation mode, and nothing learned."""
-        module: Any = self.model
-        modes = [(part, part.training) for part in module.modules()]
-        module.eval()
-        try:
+        with mode(self.model, training=False):
             tokens = self._tokens(step, micros)
             rows = [self._forward(micro) for micro in micros]
             return self._together(rows, tokens, lambda rank: source.batch(0, rank, self.world), step)
-        finally:
-            for part, mode in modes:
-                part.training = mode
 
     def _forward(self, micro: Micro) -> Losses:
         with torch.autocast(self.place.device.type, torch.bfloat16, enabled=self._bf16):
@@ -139,6 +134,6 @@ class Stepper:
         return VantageError(
             f"the {what} is {value}", where=f"step {step + 1}, samples {', '.join(ids)}",
             expected="a finite number",
-            hint="look at these samples, or lower the learning rates; nothing was learned from this step, and "
-            "the last checkpoint is intact",
+            hint="look at these samples, or lower the learning rates; nothing was learned from this step, "
+            "and the last checkpoint is intact",
         )  # fmt: skip

@@ -57,15 +57,14 @@ def tree_text(parts: Sequence[Part]) -> list[str]:
     rows = [("part", "tensors", "trained", "frozen")]
     rows += [(p.name, f"{p.tensors:,}", f"{p.trained:,}", f"{p.frozen:,}") for p in (*parts, total)]
     widths = [max(len(row[k]) for row in rows) for k in range(4)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]  # fmt: skip
+    lines = []
+    for name, *counts in rows:
+        cells = [cell.rjust(width) for cell, width in zip(counts, widths[1:], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), *cells]))
+    return lines
 
 
-def _collect(
-    module: nn.Module, name: str, trained: set[int], seen: set[int], found: dict[str, Part]
-) -> None:
+def _collect(module: nn.Module, name: str, trained: set[int], seen: set[int], found: dict[str, Part]) -> None:
     own = [p for p in module.parameters() if id(p) not in seen]
     kinds = {id(p) in trained for p in own}
     if not own:
@@ -74,7 +73,9 @@ def _collect(
         _add(found, name, own, kinds.pop(), seen)
         return
     for kind in (True, False):  # parameters of the module itself
-        direct = [p for p in module.parameters(recurse=False) if (id(p) in trained) is kind and id(p) not in seen]
+        direct = [
+            p for p in module.parameters(recurse=False) if (id(p) in trained) is kind and id(p) not in seen
+        ]
         if direct:
             _add(found, f"{name}.(own)".lstrip("."), direct, kind, seen)
     for child, inner in module.named_children():

@@ -71,6 +71,30 @@ def test_what_was_trained_is_what_is_asked(tmp_path: Path) -> None:
     assert asked > 30
 
 
+def test_a_lie_in_the_first_step_is_always_found_and_undone(tmp_path: Path) -> None:
+    """The first square root off by a tenth or more, whatever repeats it too, and another answer."""
+    task = scan_task(tmp_path, "room0001_00", random_scene(np.random.default_rng(6)))
+    synthesize(task, SynthesizeConfig())
+    extract, rng = task.inputs["extract"], np.random.default_rng(0)
+    meta, poses = read_scan(extract), {f.frame_id: f.T_raw_cam for f in kept_frames(extract)}
+    dialogs, told = scan_dialogs(extract, task.out), 0
+    for q in read_questions(task.out):
+        turns = dialogs.turns[q.question_id]
+        if len(turns) == 1 or q.family not in ("distance", "nearest", "nearest_to"):
+            continue
+        head, true, tail = re.split(r"(?<=\)) = ([0-9.]+)", turns[1].answer, maxsplit=1)
+        lie = f"{float(true) * rng.uniform(1.1, 3):.2f}"
+        wrong = {"yes": "no", "no": "yes", "six": "one"}.get(q.answer, "six")
+        said = re.sub("</think>.*", f"</think> {wrong}", f"{head} = {lie}{tail.replace(true, lie)}")
+        replies = Script(turns[0].answer, said)
+        view = EgoView(meta.color, _pose(q, meta.T_aligned_raw, poses))
+        found = ground_and_answer(replies, q.question, view, correct=True)
+        assert found.checked is not None and found.checked.steps[0].agrees is False
+        assert (found.said, found.answer) == (wrong, q.answer)
+        told += 1
+    assert told > 10
+
+
 def _pose(q: Question, T_aligned_raw: np.ndarray, poses: dict[int, np.ndarray]) -> np.ndarray:
     return invert(q.T_aligned_ego) @ T_aligned_raw @ poses[q.ego_frame_id]
 

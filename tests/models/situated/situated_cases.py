@@ -69,7 +69,7 @@ class Scene:
         numbers = torch.randn(
             sum(self.images), self.config.camera_width, generator=torch.Generator().manual_seed(seed)
         )
-        return Cameras(numbers, self.images, self.sample_ids)
+        return Cameras(numbers, self.images, self.sample_ids, self.config.frame)
 
     def places(self, seed: int = 0) -> torch.Tensor:
         """A random place for each sample."""

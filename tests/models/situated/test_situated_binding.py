@@ -198,6 +198,24 @@ def test_cameras_that_do_not_add_up_or_are_not_numbers_are_refused() -> None:
         pass
 
 
+def test_cameras_in_another_frame_are_refused() -> None:
+    scene = Scene("llava")
+    with (
+        pytest.raises(ContractError, match="wrong frame"),
+        scene.situated.bind(replace(scene.cameras(), frame="aligned")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"bins": 2}, {"camera_drop": 1.5}, {"sigma_ori_deg": 0.0}, {"head_width": 0}, {"camera_width": 0}],
+)
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError):
+        SituatedConfig(**wrong)
+
+
 def test_one_binding_is_for_one_pass() -> None:
     scene = Scene("llava")
     with pytest.raises(VantageError, match="not used"), scene.situated.bind(scene.cameras()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from vantage.evaluation.benchmarks.interface import Benchmark
@@ -63,6 +63,7 @@ class SetAside:
     reason: str
 
 
+@runtime_checkable
 class Answerer(Protocol):
     """A model that can be asked."""
 

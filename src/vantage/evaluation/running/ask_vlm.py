@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vantage.core.errors import ParameterError
-from vantage.core.hashing import digest_file, digest_files
+from vantage.core.errors import ParameterError, VantageError
+from vantage.core.hashing import digest_file, digest_files, digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
 from vantage.evaluation.running.ask import MARK, Answer, Ask, SetAside
 
 _SMALL = ("*.json", "*.jinja", "*.txt", "*.model")
 
 if TYPE_CHECKING:
+    from vantage.geometry.warp import ImageWarp
     from vantage.models.loading import LoadedBase
     from vantage.models.loading.load import Precision
     from vantage.models.prompts import Preparer
     from vantage.models.vlm.generate import Decoding
+    from vantage.models.vlm.model import SpatialVlm
     from vantage.models.vlm.request import Generated, Refused, Request
 
 
@@ -29,36 +33,48 @@ class VlmAnswerer:
         preparer: with its tokenizer and image processor.
         decoding: how answers are made.
         precision: that its weights were loaded in.
+        trained: what was trained on it, with coordinates or without; and the digest of that.
     """
 
-    def __init__(self, base: LoadedBase, preparer: Preparer, decoding: Decoding, precision: str) -> None:
+    def __init__(
+        self, base: LoadedBase, preparer: Preparer, decoding: Decoding, precision: str,
+        trained: tuple[SpatialVlm, str] | None = None,
+    ) -> None:  # fmt: skip
         from vantage.models.vlm.generate import Generator
 
         self._base, self._preparer, self._decoding, self._precision = base, preparer, decoding, precision
-        self._generator = Generator(preparer, decoding)
+        self._digest = "" if trained is None else trained[1]
+        self._injector = None if trained is None else trained[0].injector
+        self._generator = Generator(preparer, decoding, self._injector)
 
     @classmethod
     def load(
         cls, base: str | os.PathLike[str], revision: str | None, precision: Precision, device: str,
-        decoding: Decoding,
+        decoding: Decoding, adapter: Path | None = None,
     ) -> VlmAnswerer:  # fmt: skip
-        """From a folder or a name on the hub.
+        """From a folder or a name on the hub, and the folder of what was trained on it.
 
-        Raises as `load_vlm` and `Preparer.load` do.
+        Raises as `load_vlm`, `Preparer.load` and `vantage.models.vlm.checkpoint.load_adapter` do.
         """
         from vantage.models.loading import load_vlm
         from vantage.models.prompts import Preparer
 
         loaded = load_vlm(base, revision, precision)
+        trained = None
+        if adapter is not None:
+            from vantage.models.vlm.checkpoint import load_adapter
+
+            trained = (load_adapter(adapter, loaded).to(device), digest_tree(adapter))
         loaded.model.to(device)
-        return cls(loaded, Preparer.load(loaded.model, loaded.folder), decoding, precision)
+        return cls(loaded, Preparer.load(loaded.model, loaded.folder), decoding, precision, trained)
 
     def identity(self) -> Mapping[str, Any]:
         """Its weights by their fingerprint, and the files that say how it reads and writes."""
         who, folder = self._base.identity, self._base.folder
         small = [path for ending in _SMALL for path in folder.rglob(ending)]
         read = {path.relative_to(folder).as_posix(): digest_file(path) for path in small}
-        return {"type": who.model_type, "weights": who.fingerprint, "files": digest_files(read)}
+        found = {"type": who.model_type, "weights": who.fingerprint, "files": digest_files(read)}
+        return {**found, "adapter": self._digest}
 
     def settings(self) -> Mapping[str, Any]:
         """What may change an answer; not the sizes of batches."""
@@ -74,13 +90,33 @@ class VlmAnswerer:
         requests, aside = [], []
         for ask in asks:
             try:
-                requests.append(request_of(ask, self._preparer.family.placeholder))
-            except ParameterError as error:
+                requests.append(self._request(ask))
+            except VantageError as error:
                 aside.append(SetAside(ask.id, error.one_line()))
         if aside:
             yield list(aside)
         for batch in self._generator.answers(requests):
             yield [_found(one) for one in batch]
+
+    def _request(self, ask: Ask) -> Request:
+        """With a point for every patch where the model was trained with coordinates and the views are posed.
+
+        Other views are shown as pictures about which nothing is known.
+        """
+        request = request_of(ask, self._preparer.family.placeholder)
+        if self._injector is None:
+            return request
+        frame = self._injector.config.frame
+        if ask.scan is None:
+            return replace(request, frame=frame)
+        from vantage.evaluation.running.located import located
+
+        return replace(request, frame=frame, views=located(ask.scan, frame, self._warp))
+
+    def _warp(self, width: int, height: int, together: int) -> ImageWarp:
+        from vantage.lift.processors.table import processor_warp
+
+        return processor_warp(self._base.folder, width, height, together)
 
 
 def request_of(ask: Ask, placeholder: str) -> Request:

@@ -33,17 +33,25 @@ class OwnImages:
 
     Args:
         benchmark: whose references.
-        references: the official file.
-        images: the folder that names are below; None where the pictures are in parquet files.
+        references: the official file; pictures inside parquet files are taken from there.
+        images: else the folder that names in the references are below.
+
+    Raises:
+        ParameterError: no such folder, or none given where one is needed.
     """
 
     def __init__(self, benchmark: Benchmark[Any, Any], references: Path, images: Path | None) -> None:
+        self._inside = ParquetImages(references, benchmark.key)
+        self._images = images
+        if images is None and not self._inside:
+            raise ParameterError(
+                "nothing to show", expected="--scans DIR, or --images DIR for pictures of the items' own",
+                found="neither",
+            )  # fmt: skip
         if images is not None and not images.is_dir():
             raise ParameterError("there is no such folder", where="--images", found=images)
-        self._images = images
-        self._inside = ParquetImages(references, benchmark.key) if images is None else None
         self._rows: dict[str, Record] = {}
-        if images is not None or not self._inside:
+        if not self._inside:
             self._rows = unique(records(references, load(references)), benchmark.key)
 
     def settings(self) -> Mapping[str, Any]:
@@ -66,17 +74,15 @@ class OwnImages:
         row = self._rows[item.id]
         names = image_names(row)
         regions = _regions(row)
-        if self._images is None or not names:
-            raise ParameterError(
-                "the item has no picture", expected="--images DIR, and a file's name in the references",
-                found=f"fields {', '.join(map(str, row.fields))}",
-            )  # fmt: skip
+        if not names:
+            raise row.error(f"a picture's name in {' or '.join(FIELDS)}", ", ".join(map(str, row.fields)))
         return [Encoded(name, self._read(name), regions if k == 0 else ()) for k, name in enumerate(names)]
 
     def _read(self, name: str) -> bytes:
-        folder = self._images
-        path = Path(name) if folder is None else folder / name
-        if folder is None or not path.resolve().is_relative_to(folder.resolve()):
+        """A file below the folder; `ParameterError` for one outside of it, or that is not there."""
+        folder = Path() if self._images is None else self._images
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
             raise ParameterError("a picture outside its folder", where=name, expected="a name below --images")
         try:
             return path.read_bytes()

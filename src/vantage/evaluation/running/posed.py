@@ -13,13 +13,17 @@ from jaxtyping import Float64
 from vantage.core.errors import ParameterError, VantageError
 from vantage.evaluation.benchmarks.interface import Item
 from vantage.evaluation.running.ask import Ask, SetAside
-from vantage.evaluation.running.scan_views import RecordedScan, ScanViews
+from vantage.evaluation.running.scan_views import MeasuredScan, ScanViews
 from vantage.geometry.transforms import R_FLU_RDF, apply, compose, from_yaw, invert, yaw_of
 from vantage.scans.layout import check_name
 
 Origin = Literal["aligned_centre", "raw_middle", "aligned"]
 """What SQA3D's positions are counted from; its files do not say, see docs/predict.md."""
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
+Frames = Literal["coverage", "path"]
+"""Frames where the asker has no place: those that show most, or evenly over the path and in its order, for
+questions about a video."""
+FRAMES: tuple[Frames, ...] = get_args(Frames)
 EYES_M = 1.5
 """Height of the asker's eyes: annotations have no height."""
 
@@ -33,25 +37,23 @@ class PosedViews:
         views: shown with a question.
         stride: every so many recorded frames are considered.
         origin: of SQA3D's positions.
+        frames: which are shown where the asker has no place.
     """
 
     scans: Path
     views: int = 8
     stride: int = 1
     origin: Origin = "aligned_centre"
+    frames: Frames = "coverage"
 
     def __post_init__(self) -> None:
         if not self.scans.is_dir():
             raise ParameterError("there is no such folder", where="--scans", found=self.scans)
-        if self.origin not in ORIGINS:
-            raise ParameterError(
-                "not an origin of positions", where="--origin", expected=f"one of {', '.join(ORIGINS)}",
-                found=self.origin,
-            )  # fmt: skip
 
     def settings(self) -> Mapping[str, Any]:
         """What the choice of frames depends on."""
-        return {"views": self.views, "stride": self.stride, "origin": self.origin}
+        shared = {"views": self.views, "stride": self.stride}
+        return {**shared, "origin": self.origin, "frames": self.frames}
 
     def asks(self, items: Sequence[Item[Any]], prompts: Mapping[str, str]) -> list[Ask | SetAside]:
         """For items of one scan, which is opened once; a scan that cannot be read sets all of them aside."""
@@ -65,22 +67,26 @@ class PosedViews:
             try:
                 views = self._situated(recorded, item)
                 if views is None:
-                    plain = plain or ScanViews(recorded.folder, recorded.meta, recorded.chosen(self.views))
-                    views = plain
+                    views = plain = plain or self._anywhere(recorded)
                 found.append(_ask(item.id, prompts[item.id], views))
             except VantageError as error:
                 found.append(SetAside(item.id, self._told(error)))
         return found
 
-    def _open(self, scene: str) -> RecordedScan:
+    def _open(self, scene: str) -> MeasuredScan:
         """The scan of a scene: `DIR/NAME`, or `DIR/DATASET/NAME` for `DATASET/NAME` (VSI-Bench)."""
         if not scene:
             raise ParameterError("the item names no scan", expected="scene_id in the references")
         parts = [check_name(part) for part in scene.split("/") if part]
         whole = self.scans.joinpath(*parts)
-        return RecordedScan.open(whole if whole.is_dir() else self.scans / parts[-1], self.stride)
+        return MeasuredScan.open(whole if whole.is_dir() else self.scans / parts[-1], self.stride)
 
-    def _situated(self, recorded: RecordedScan, item: Item[Any]) -> ScanViews | None:
+    def _anywhere(self, recorded: MeasuredScan) -> ScanViews:
+        """Views of the whole scan."""
+        some = recorded.chosen if self.frames == "coverage" else recorded.along
+        return ScanViews(recorded.folder, recorded.meta, some(self.views))
+
+    def _situated(self, recorded: MeasuredScan, item: Item[Any]) -> ScanViews | None:
         """Views from where the question is asked; None where that is not known."""
         place = item.content.place() if hasattr(item.content, "place") else None
         if place is None:
@@ -89,7 +95,7 @@ class PosedViews:
         frames = recorded.chosen(self.views, recorded.nearest(T_raw_me))
         return ScanViews(recorded.folder, recorded.meta, frames, T_raw_me)
 
-    def _eyes(self, recorded: RecordedScan, x: float, y: float, yaw: float) -> Float64[np.ndarray, "4 4"]:
+    def _eyes(self, recorded: MeasuredScan, x: float, y: float, yaw: float) -> Float64[np.ndarray, "4 4"]:
         """The level camera of an asker, camera to raw."""
         T_aligned_raw = recorded.meta.T_aligned_raw
         if self.origin == "raw_middle":

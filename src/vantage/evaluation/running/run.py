@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vantage.core.errors import ContractError, ParameterError
 from vantage.core.hashing import digest_json
@@ -31,6 +31,7 @@ _AT_ONCE = 256  # items put together and planned in one go, whole scenes of them
 _TRIED = 8  # items that an estimate is made from
 
 
+@runtime_checkable
 class Builder(Protocol):
     """Puts questions together with what is shown for them."""
 

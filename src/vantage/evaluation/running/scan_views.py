@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from vantage.core.errors import ScanError, VantageError
+from vantage.core.errors import VantageError
 from vantage.core.hashing import digest_bytes, digest_json
 from vantage.core.seeds import priority
 from vantage.core.tasks import Task
 from vantage.lift.config import LiftConfig
 from vantage.lift.coverage import Keys, frame_voxels, greedy_coverage
-from vantage.lift.views import good_views
+from vantage.lift.views import evenly, good_views
 from vantage.records.frames import Frame, read_frames
 from vantage.records.objects import read_points
 from vantage.records.scan import ScanMeta, read_scan
@@ -92,7 +92,7 @@ class ScanViews:
         return Image.fromarray(read_color(self.folder, self.meta, frame))
 
 
-class RecordedScan:
+class MeasuredScan:
     """A raw scan with its frames measured, from which views are chosen again and again.
 
     Attributes:
@@ -115,7 +115,7 @@ class RecordedScan:
         return [frame for frame in self.frames if frame.kept]
 
     @classmethod
-    def open(cls, folder: Path, stride: int = 1) -> RecordedScan:
+    def open(cls, folder: Path, stride: int = 1) -> MeasuredScan:
         """Every `stride`-th frame of a raw scan of any layout.
 
         Raises `VantageError` when there is no such folder, `ScanError` when the scan is damaged.
@@ -147,18 +147,25 @@ class RecordedScan:
         With a first frame the others are those that show most of what it does not. Without one, frames of
         good quality alone are taken.
         """
-        config = LiftConfig()
-        others = [f for f in self.kept if first is None or f.frame_id != first.frame_id]
-        if first is None:
-            others = [others[i] for i in good_views(others, config.view_bounds)]
+        others = self._good()
+        if first is not None:
+            others = [f for f in self.kept if f.frame_id != first.frame_id]
         picks = np.unique(np.linspace(0, len(others) - 1, min(CANDIDATES, len(others))).astype(int))
         frames = [*([] if first is None else [first]), *(others[i] for i in picks)]
-        if not frames:
-            raise ScanError("no usable frame", where=self.meta.scan_id)
         ties = [priority("ask", self.meta.scan_id, f.frame_id) for f in frames]
         given = [] if first is None else [0]
         chosen = greedy_coverage([self._covered(f) for f in frames], views, ties, given=given).chosen
         return tuple(frames[i] for i in chosen)
+
+    def along(self, views: int) -> tuple[Frame, ...]:
+        """`views` frames of good quality, evenly over the path and in its order."""
+        good = self._good()
+        return tuple(good[place] for place in evenly(len(good), views))
+
+    def _good(self) -> list[Frame]:
+        """Usable frames of good quality: all usable ones if none is."""
+        kept = self.kept
+        return [kept[i] for i in good_views(kept, LiftConfig().view_bounds)]
 
     def _covered(self, frame: Frame) -> Keys:
         from vantage.scans.pixels import read_depth

@@ -19,7 +19,7 @@ from vantage.models.encoders.voxel_index import VoxelIndexEncoder
 Kind = Literal[
     "sinusoid", "sinusoid_summed", "mlp", "sinusoid_mlp", "voxel_index", "pose_point", "pose_view"
 ]  # fmt: skip
-Normalisation = Literal["metres", "scene_centred", "box_unit", "voxel"]
+Normalisation = Literal["metres", "scene_centred", "box_unit", "voxel", "n3d"]
 VOXEL_ORIGIN_M = (-15.0, -15.0, -5.0)
 """The corner of the voxel grid; it reaches as far on the other side."""
 POSE_PLACE = slice(6, 9)
@@ -42,7 +42,9 @@ class EncoderConfig:
             the published 6, the point seen from the pose (`align.embed.token_numbers`).
         normalisation: `metres`: as they are. `scene_centred`: metres from the middle of the box around the
             sample's valid patches. `box_unit`: the same over half the box's longest edge, so within [-1, 1].
-            `voxel`: whole numbers of `voxel_m` from (-15, -15, -5) m, cut to the grid. `pose_point` moves and
+            `voxel`: whole numbers of `voxel_m` from (-15, -15, -5) m, cut to the grid. `n3d`: N3D-VLM's, for
+            sinusoids alone: whole thousandths of the mean norm of the sample's valid points, counted from
+            their least coordinates, about the mean of all coordinates. `pose_point` moves and
             scales the pose's place with the points, and has no `voxel`; `pose_view` has `metres` alone, from
             the pose.
         hidden: width of hidden layers.
@@ -61,6 +63,11 @@ class EncoderConfig:
             raise ParameterError(
                 "a table of voxels needs voxel indices", where="normalisation", expected="voxel",
                 found=self.normalisation,
+            )  # fmt: skip
+        if self.normalisation == "n3d" and self.kind not in ("sinusoid", "sinusoid_summed"):
+            raise ParameterError(
+                "n3d units go with sinusoids", where="normalisation", expected="sinusoid or sinusoid_summed",
+                found=self.kind,
             )  # fmt: skip
         if not self.beside:
             return
@@ -102,8 +109,8 @@ class EncoderConfig:
         return makers[self.kind]()
 
     def _unit(self) -> float:
-        """Coordinate units for a radian of the fastest wave: 0.1 m, a voxel, or a hundredth of the box."""
-        return {"voxel": 1.0, "box_unit": 0.02}.get(self.normalisation, 0.1)
+        """Units for a radian of the fastest wave: 0.1 m, a voxel, a hundredth of the box, n3d's 1."""
+        return {"voxel": 1.0, "box_unit": 0.02, "n3d": 1.0}.get(self.normalisation, 0.1)
 
     def _waves(self) -> tuple[tuple[float, ...], float]:
         """Periods and reach in the units of the normalisation."""

@@ -35,7 +35,8 @@ class Llava(Family):
         members, kept = super().token_members(model, inputs), self._kept(model)
         if not kept:
             return members
-        pictures = members.split([rows * columns for rows, columns in self.expected(model, inputs).grids])
+        sizes = [rows * columns for rows, columns in self.expected(model, inputs).grids]
+        pictures = torch.split(members, sizes)
         return torch.cat([nn.functional.pad(own, (0, 0, kept, 0), value=-1) for own in pictures])
 
     def image_tokens(

@@ -21,7 +21,8 @@ _SPELLINGS: Final = {
 }  # fmt: skip
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _NAME = r"[A-Za-z_][A-Za-z_0-9]*(?:\.[a-z]+)?"
-_EXPRESSION = re.compile(rf"(?:\s|{_NUMBER}(?![A-Za-z_0-9.])|{_NAME}|\*\*|//|<=|>=|[-+*/%(),<>])+")
+# Possessive: a model's text has no second way to be read, which backtracking would take hours to find out.
+_EXPRESSION = re.compile(rf"(?>\s|{_NUMBER}(?![A-Za-z_0-9.])|{_NAME}|\*\*|//|<=|>=|[-+*/%(),<>])++")
 
 FUNCTIONS: Final[dict[str, tuple[Callable[..., float], int, int]]] = {
     "sqrt": (math.sqrt, 1, 1), "atan2": (math.atan2, 2, 2), "abs": (abs, 1, 1), "floor": (math.floor, 1, 1),

@@ -19,6 +19,8 @@ from vantage.models.grounded.conclusion import Conclusion
 from vantage.models.grounded.execution import Execution, StepCheck
 from vantage.models.grounded.view import Located
 
+_LONGEST = 600  # characters of a clause
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -42,6 +44,9 @@ def check(thought: str, boxes: Sequence[Located] = ()) -> Checked:
     """
     state = Execution.of(boxes)
     for clause in map(spelled, clauses(thought)):
+        if len(clause) > _LONGEST:
+            state.steps.append(StepCheck(f"{clause[:80]}...", "", None, None, "too long to be a step"))
+            continue
         if (choice := CHOICE.search(clause)) is not None:
             state.choose(clause, choice.groupdict())
             continue

@@ -54,7 +54,7 @@ def clauses(text: str) -> Iterator[str]:
     """Lines cut into sentences, and these at commas and semicolons outside of brackets."""
     for line in text.splitlines():
         for sentence in _SENTENCE.split(line):
-            yield from (part.strip() for part in _outside_brackets(sentence) if part.strip())
+            yield from (" ".join(part.split()) for part in _outside_brackets(sentence) if part.strip())
 
 
 def _outside_brackets(text: str) -> Iterator[str]:

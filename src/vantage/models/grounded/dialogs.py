@@ -76,8 +76,10 @@ def grounded_dialogs(
         found = _two_turns(question, by_id, view[question.ego_frame_id], lattice)
         if isinstance(found, str):
             single[question.question_id] = found
-            found = (Turn(question.question, join_thinking(question.reasoning, question.answer)),)
-        turns[question.question_id] = found
+            only = Turn(question.question, join_thinking(question.reasoning, question.answer))
+            turns[question.question_id] = (only,)
+        else:
+            turns[question.question_id] = found
     return GroundedDialogs(turns, single)
 
 

@@ -32,19 +32,17 @@ class SituatedPass:
     """
 
     def __init__(
-        self, tokens: SituatedTokens, cameras: Cameras, vectors: Callable[[Cameras], Vectors]
+        self, tokens: SituatedTokens, cameras: Cameras, vectors: Callable[[Tensor], Vectors]
     ) -> None:
         self.tokens = tokens
         self.cameras = cameras
         self.vectors = vectors
         self.input_ids: Int64[Tensor, "b t"] | None = None
         self.hidden: Float[Tensor, "b t d"] | None = None
-        self._waiting = False
+        self._numbers: Float32[Tensor, "images c"] | None = None
 
-    def attach(self, model: Any) -> list[Any]:
-        """Set the hooks; returns their handles."""
-        table: nn.Module = model.get_input_embeddings()
-        decoder: nn.Module = model.get_decoder()
+    def attach(self, table: nn.Module, decoder: nn.Module) -> list[Any]:
+        """Set the hooks on a model's table of embeddings and on its decoder; returns their handles."""
         return [
             table.register_forward_pre_hook(self._on_ids),
             table.register_forward_hook(self._on_rows),
@@ -70,19 +68,16 @@ class SituatedPass:
                 "a second pass with situated tokens", expected="one pass in a binding", found="two",
                 hint="open a binding for each forward or generate",
             )  # fmt: skip
-        self.cameras = self._for_rows(ids)
-        self.input_ids, self._waiting = ids, True
+        self.input_ids, self._numbers = ids, self._for_rows(ids)
         # Ids beyond the table: any row will do, it is overwritten.
         return (ids.masked_fill(marks, 0), *args[1:])
 
     def _on_rows(self, _module: nn.Module, _args: tuple[Any, ...], rows: Tensor) -> Tensor:
-        if not self._waiting or self.input_ids is None:
+        ids, numbers, tokens = self.input_ids, self._numbers, self.tokens
+        if ids is None or numbers is None:
             return rows
-        self._waiting = False
-        ids, tokens = self.input_ids, self.tokens
-        device = rows.device
-        numbers = Cameras(self.cameras.numbers.to(device), self.cameras.images, self.cameras.sample_ids)
-        cameras, pos, ori = (part.to(rows.dtype) for part in self.vectors(numbers))
+        self._numbers = None
+        cameras, pos, ori = (part.to(rows.dtype) for part in self.vectors(numbers.to(rows.device)))
         rows = torch.where((ids == tokens.pos)[..., None], pos, rows)
         rows = torch.where((ids == tokens.ori)[..., None], ori, rows)
         return rows.masked_scatter((ids == tokens.cam)[..., None], cameras)
@@ -94,7 +89,7 @@ class SituatedPass:
     def _marks(self, ids: Int64[Tensor, "b t"]) -> Bool[Tensor, "b t"]:
         return torch.isin(ids, torch.tensor(self.tokens.ids, device=ids.device))
 
-    def _for_rows(self, ids: Int64[Tensor, "b t"]) -> Cameras:
+    def _for_rows(self, ids: Int64[Tensor, "b t"]) -> Float32[Tensor, "images c"]:
         """The cameras of every row, several rows of a sample (beams) included.
 
         Raises `ContractError`, with the sample, where a prompt does not fit its cameras.
@@ -106,7 +101,7 @@ class SituatedPass:
                 "cameras do not fit the batch", expected=f"{len(ids)} samples",
                 found=f"cameras of {len(given.images)} samples",
             )  # fmt: skip
-        parts = [part for part in given.numbers.split(list(given.images)) for _ in range(times)]
+        parts = [part for part in torch.split(given.numbers, list(given.images)) for _ in range(times)]
         names = tuple(name for name in given.sample_ids for _ in range(times))
         for row, (found, part) in enumerate(
             zip((ids == self.tokens.cam).sum(1).tolist(), parts, strict=True)
@@ -117,4 +112,4 @@ class SituatedPass:
                     expected=f"{len(part)} x {CAM} for {len(part)} images", found=f"{found} x {CAM}",
                 )  # fmt: skip
         situation_columns(ids, self.tokens, names)
-        return Cameras(torch.cat(parts), tuple(len(part) for part in parts), names)
+        return torch.cat(parts)

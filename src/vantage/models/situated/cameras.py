@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float32
 from torch import Tensor, nn
 
 from vantage.core.errors import ContractError
+from vantage.core.frames import Frame
 from vantage.core.seeds import fraction
 
 
@@ -22,11 +23,13 @@ class Cameras:
             geometry model's camera token; zeros: not known.
         images: how many images every sample has.
         sample_ids: named in messages.
+        frame: of the poses.
     """
 
     numbers: Float32[Tensor, "images c"]
     images: tuple[int, ...]
     sample_ids: tuple[str, ...]
+    frame: Frame = "ego_level"
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.sample_ids) or sum(self.images) != len(self.numbers):
@@ -48,7 +51,7 @@ class Cameras:
         """The same with the cameras of some samples not known."""
         gone = torch.tensor([g for g, n in zip(samples, self.images, strict=True) for _ in range(n)])
         gone = gone.bool().to(self.numbers.device)
-        return Cameras(self.numbers.masked_fill(gone[:, None], 0.0), self.images, self.sample_ids)
+        return replace(self, numbers=self.numbers.masked_fill(gone[:, None], 0.0))
 
 
 def withheld(seed: int, step: int, sample_id: str, share: float) -> bool:

@@ -80,9 +80,11 @@ class Situated(InFloat32):
 
         Raises:
             ContractError: a prompt does not hold `<Cam>` once for each of its sample's images and
-                `<Pos><Ori>` once; the sample is named.
+                `<Pos><Ori>` once, the sample is named; cameras in another frame or of another width.
+            ParameterError: no step where cameras are withheld.
             VantageError: no pass or two, or a binding is already open.
         """
+        require_frame(cameras.frame, self.config.frame, "cameras of a situated model")
         if cameras.numbers.shape[1] != self.config.camera_width:
             raise ContractError(
                 "cameras of another width", expected=f"{self.config.camera_width} numbers",
@@ -92,7 +94,8 @@ class Situated(InFloat32):
             raise VantageError("cameras are already bound", hint="close one binding before the next")
         self._bound = True
         own = SituatedPass(self.tokens, self._shown(cameras, step), self._vectors)
-        handles = own.attach(self._base[0])
+        model = self._base[0]
+        handles = own.attach(model.get_input_embeddings(), self.family.decoder(model))
         try:
             yield own
         finally:
@@ -163,8 +166,8 @@ class Situated(InFloat32):
             )  # fmt: skip
         return cameras.without([withheld(self.seed, step, name, share) for name in cameras.sample_ids])
 
-    def _vectors(self, cameras: Cameras) -> Vectors:
-        return Vectors(self.camera(cameras.numbers), self.pos, self.ori)
+    def _vectors(self, numbers: Float32[Tensor, "images c"]) -> Vectors:
+        return Vectors(self.camera(numbers), self.pos, self.ori)
 
     def _layout_loss(
         self, hidden: Tensor, inputs: Mapping[str, Any], geometry: BatchGeometry | None
@@ -185,6 +188,6 @@ class Situated(InFloat32):
 @torch.no_grad()
 def _scale(table: nn.Module) -> float:
     """Root mean square of some thousand words as a table gives them (Gemma's are not its rows)."""
-    weight: Tensor = table.weight
+    weight = next(table.parameters())
     some = torch.arange(0, len(weight), max(1, len(weight) // 4096), device=weight.device)
     return float(table(some).float().square().mean().sqrt())

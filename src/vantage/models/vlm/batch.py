@@ -33,7 +33,7 @@ def plain_head(sample: Sample, family: Family) -> str:
 
 def situated_head(sample: Sample, family: Family) -> str:
     """Cameras, views, the situation and its two tokens."""
-    return head_text(family, len(sample.views), sample.situation)
+    return head_text(family.placeholder, len(sample.views), sample.situation)
 
 
 @dataclass(frozen=True)

@@ -43,18 +43,19 @@ class Meter:
         Raises `ParameterError` for as many placeholders as images in no prompt, and for an image of a size
         that the model's image processor refuses.
         """
-        found, views = request.text.count(self.preparer.family.placeholder), len(request.views)
+        asked, views = request.turns[0].question, len(request.views)
+        found = asked.count(self.preparer.family.placeholder)
         if found != views or not views:
             raise ParameterError(
                 "placeholders and images differ", where=request.id,
                 expected=f"{views or 'at least one'} x {self.preparer.family.placeholder}", found=found,
             )  # fmt: skip
         alone = views == 1
-        written = [self._image(size, alone) for size in request.sizes]
+        written = [self.written(size, alone) for size in request.sizes]
         return len(prompt_ids(request, self.preparer, written))
 
-    def _image(self, size: Size, alone: bool) -> str:
-        """What an image of a size is in a prompt."""
+    def written(self, size: Size, alone: bool) -> str:
+        """What an image of a size is in a prompt; `alone`: it is its sample's only one."""
         from PIL import Image
 
         if (size, alone) not in self._written:

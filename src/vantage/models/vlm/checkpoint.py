@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from vantage.core.errors import ContractError
 from vantage.core.frames import require_frame
 from vantage.models.injector import InjectionConfig
 from vantage.models.loading.load import BaseIdentity, LoadedBase, load_vlm
+from vantage.models.situated import SituatedTokens
+from vantage.models.situated.tokens import NAMES
 from vantage.models.state_file import read_state
 from vantage.models.vlm.model import SpatialVlm, VlmConfig
 from vantage.records.jsonfile import read_json_record
@@ -47,6 +49,7 @@ def save_adapter(folder: Path, model: SpatialVlm, identity: BaseIdentity, about:
         "family": model.family.name,
         "unit": "m",
         "config": asdict(model.config),
+        "tokens": _tokens(None if model.situated is None else model.situated.tokens),
         "about": about,
         "transformers": transformers.__version__,
     }
@@ -54,17 +57,24 @@ def save_adapter(folder: Path, model: SpatialVlm, identity: BaseIdentity, about:
     atomic.write_json(folder / CONFIG_FILE, described)
 
 
-def load_adapter(folder: Path, base: LoadedBase, expected: InjectionConfig | None = None) -> SpatialVlm:
+def load_adapter(
+    folder: Path,
+    base: LoadedBase,
+    expected: InjectionConfig | None = None,
+    tokens: SituatedTokens | None = None,
+) -> SpatialVlm:
     """The trained model, in evaluation mode; `base.model` becomes part of it.
 
     Args:
         folder: written by `save_adapter`.
         base: the model it was trained on.
         expected: how the caller computes coordinates; anything else in the adapter is refused.
+        tokens: of the tokenizer that a situated model is asked with.
 
     Raises:
-        ContractError: another base, family, site, encoder, normalisation or frame; a tensor that is missing,
-            unknown or of another shape; a file that is missing or damaged.
+        ContractError: another base, family, site, encoder, normalisation, frame or token ids; a tensor that
+            is missing, unknown or of another shape; a file that is missing or damaged.
+        ParameterError: a situated model without its tokens.
     """
     path = folder / CONFIG_FILE
     value = read_json_record(path, RECORD, VERSION)
@@ -78,7 +88,12 @@ def load_adapter(folder: Path, base: LoadedBase, expected: InjectionConfig | Non
     config = _config(path, value["config"])
     if expected is not None:
         _require_same(path, config.injection, expected)
-    model = SpatialVlm(base.model, config, seed=0)
+    if tokens is not None and value["tokens"] not in (None, _tokens(tokens)):
+        raise ContractError(
+            "the adapter was trained with other token ids", where=path, expected=_tokens(tokens),
+            found=value["tokens"],
+        )  # fmt: skip
+    model = SpatialVlm(base.model, config, 0, tokens if config.situated else None)
     if value["family"] != model.family.name:
         raise ContractError(
             "the adapter is of another family", where=path, expected=model.family.name, found=value["family"]
@@ -90,7 +105,8 @@ def load_adapter(folder: Path, base: LoadedBase, expected: InjectionConfig | Non
 def export_merged(folder: Path, model: SpatialVlm, base: LoadedBase, about: dict[str, Any]) -> None:
     """Write a stock model's folder with everything folded in that it has a place for.
 
-    What it has none for (the position encoder) is an adapter of the merged model, in `spatial/`. Afterwards
+    What it has none for (the position encoder, what makes it situated) is an adapter of the merged model, in
+    `spatial/`. Afterwards
     `model` is merged itself.
     """
     model.merge()
@@ -103,19 +119,21 @@ def export_merged(folder: Path, model: SpatialVlm, base: LoadedBase, about: dict
                 shutil.copyfile(file, place)
     model.base.save_pretrained(folder)
     merged = load_vlm(folder)
-    left = SpatialVlm(merged.model, _encoder_alone(model.config), seed=0)
-    if left.encoder is not None and model.encoder is not None:
-        left.encoder.load_state_dict(model.encoder.state_dict())
+    tokens = None if model.situated is None else model.situated.tokens
+    left = SpatialVlm(merged.model, replace(model.config, tune="projector", tower=False), 0, tokens)
+    for ours, theirs in ((left.encoder, model.encoder), (left.situated, model.situated)):
+        if ours is not None and theirs is not None:
+            ours.load_state_dict(theirs.state_dict())
     save_adapter(folder / ADAPTER_FOLDER, left, merged.identity, about)
 
 
-def load_merged(folder: Path) -> SpatialVlm:
+def load_merged(folder: Path, tokens: SituatedTokens | None = None) -> SpatialVlm:
     """The model of `export_merged`."""
-    return load_adapter(folder / ADAPTER_FOLDER, load_vlm(folder))
+    return load_adapter(folder / ADAPTER_FOLDER, load_vlm(folder), None, tokens)
 
 
-def _encoder_alone(config: VlmConfig) -> VlmConfig:
-    return VlmConfig(injection=config.injection)
+def _tokens(tokens: SituatedTokens | None) -> dict[str, int] | None:
+    return None if tokens is None else dict(zip(NAMES, tokens.ids, strict=True))
 
 
 def _config(path: Path, value: Any) -> VlmConfig:

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from vantage.align.controls import GREY, ShownControl, lender, moved_ego, turned_ego
 from vantage.align.ego import EgoPose
+from vantage.align.sources import ego_of_question
 from vantage.core.errors import ContractError, ParameterError
 from vantage.geometry.transforms import apply, invert
 from vantage.models.patch_geometry import PatchGrid
-from vantage.models.vlm.listing import ego_of
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Sample, View
 
@@ -122,7 +122,7 @@ def controlled(
     key = sample.sample_id
     if control == "other_sample":
         return with_points_of(sample, samples[_lender(samples, index, seed, *draw)])
-    ego = ego_of(samples.questions(index)[0])
+    ego = ego_of_question(samples.questions(index)[0])
     if control == "random_yaw":
         return seen_by(sample, ego, turned_ego(ego, seed, key, *draw))
     if control == "random_pose":

@@ -7,6 +7,7 @@ time, and their gradient is made at once, so that nothing is computed twice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +57,8 @@ def next_token_loss(
     own = list(head.module.parameters())
     if not torch.is_grad_enabled():
         rows, own = rows.detach(), []
-    total = _ChunkedLoss.apply(rows, targets[learned], head, chunk_logits, *own)
+    apply: Callable[..., Tensor] = _ChunkedLoss.apply
+    total = apply(rows, targets[learned], head, chunk_logits, *own)
     return LossSum(total, len(rows))
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from vantage.align.ego import EgoPose
+from vantage.align.sources import ego_of_question
 from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_json
 from vantage.models.patch_geometry import Grid
@@ -146,15 +146,10 @@ def _fault(question: Question, selection: Selection) -> str:
     if selection.split == "train" and not all(turn.answer for turn in turns):
         return "it has no answer to learn"
     try:
-        ego_of(question)
+        ego_of_question(question)
     except ContractError as error:
         return f"its ego: {error.one_line()}"
     return ""
-
-
-def ego_of(question: Question) -> EgoPose:
-    """Where a question is asked from."""
-    return EgoPose(np.asarray(question.T_aligned_ego, dtype=np.float64), "aligned", "ego_level")
 
 
 def _listed(scan: LiftedScan, name: str, group: Sequence[Question], selection: Selection) -> Listed:

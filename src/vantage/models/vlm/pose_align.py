@@ -13,9 +13,12 @@ import torch
 
 from vantage.align.alignment import Alignment, Pose
 from vantage.align.config import AlignConfig
+from vantage.align.controls import ShownControl
 from vantage.core.errors import ContractError
 from vantage.geometry.transforms import is_rigid
 from vantage.models.patch_geometry import PatchGrid
+from vantage.models.vlm.controls import controlled
+from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Place, Sample, Turn, View
 
 
@@ -26,23 +29,50 @@ def aligned(sample: Sample, pose: Pose, config: AlignConfig, seed: int, draw: in
         sample: coordinates in the `aligned` world, or `raw` where the pose has the axis alignment.
         pose: that its questions are asked from, whatever strategy chose it.
         config: the way, the ego frame and the perturbation.
-        seed: of the perturbation, with the question's id.
+        seed: of the perturbation, with the pose's key.
         draw: which perturbation; training may count epochs, evaluation leaves it at 0.
 
     Raises:
         ContractError: as `Pose.aligning` raises; a view's pose that is not rigid (or mirrors), a point that
-            is not finite, a sample that is aligned already, one without the camera that `pose_view` needs,
-            or one with a place that is to go into an `ego_camera`.
+            is not finite, a sample that is aligned already, or one without the camera that `pose_view` needs.
     """
     alignment = pose.aligning(config, sample.frame, seed, draw)
-    place = sample.place
+    at = sample.place
+    place = None if at is None else alignment.place(at.x, at.y, at.yaw)
     return replace(
         sample,
         views=tuple(_view(view, alignment, sample.sample_id) for view in sample.views),
         dialogs=tuple(_dialog(dialog, alignment) for dialog in sample.dialogs),
         frame=config.sample_frame,
-        place=None if place is None else Place(*alignment.place(place.x, place.y, place.yaw)),
+        place=None if place is None else Place(*place),
     )
+
+
+def aligned_question(
+    samples: QuestionSamples,
+    index: int,
+    config: AlignConfig,
+    seed: int,
+    control: ShownControl | str = "",
+    draw: int = 0,
+) -> Sample:
+    """A sample of the pipeline's questions as the model is to see it, also under a control.
+
+    A control takes from the coordinates and leaves the pose that is told: it comes first.
+
+    Args:
+        samples: opened with `Selection(frame="aligned")`.
+        index: which of them.
+        config: the way, the ego frame and the perturbation.
+        seed: of the perturbation and of the control's choices.
+        control: as `controlled` knows it.
+        draw: tells one time from another; training may count epochs, evaluation leaves it at 0.
+
+    Raises:
+        ContractError: as `aligned` and `QuestionSamples.pose` raise.
+    """
+    draws = (draw,) if draw else ()
+    return aligned(controlled(samples, index, control, seed, *draws), samples.pose(index), config, seed, draw)
 
 
 def _view(view: View, alignment: Alignment, sample_id: str) -> View:

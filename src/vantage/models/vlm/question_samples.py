@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from vantage.align.alignment import Pose
-from vantage.align.ego import ego_of_camera
+from vantage.align.sources import ego_of_question
 from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_json
 from vantage.core.recent import Recent
@@ -19,7 +19,7 @@ from vantage.core.tasks import Facts
 from vantage.geometry.transforms import invert
 from vantage.geometry.warp import ImageWarp
 from vantage.models.vlm.lifted_scan import LiftedScan
-from vantage.models.vlm.listing import Listed, Selection, Unusable, ego_of, list_scan
+from vantage.models.vlm.listing import Listed, Selection, Unusable, list_scan
 from vantage.models.vlm.sample import Place, Sample
 from vantage.records.index import done_items, read_index
 from vantage.records.questions import Question, read_questions
@@ -81,7 +81,7 @@ class QuestionSamples(Sequence[Sample]):
             return [self[k] for k in range(*index.indices(len(self)))]
         listed, asked = self.listed[index], self.questions(index)
         scan, _ = self._scan(listed.scan_id)
-        ego = ego_of(asked[0])
+        ego = ego_of_question(asked[0])
         level = self.selection.frame == "ego_level"
         T_frame_aligned = invert(ego.T_world_ego) if level else np.eye(4)
         x, y = (float(value) for value in ego.T_world_ego[:2, 3])
@@ -109,15 +109,15 @@ class QuestionSamples(Sequence[Sample]):
         return self._scan(listed.scan_id)[0].T_aligned_others(listed.ego_frame_id)
 
     def pose(self, index: int) -> Pose:
-        """Where a sample's questions are asked from, for `pose_align.aligned`: the camera of the ego's frame.
+        """The pose that a sample's questions are asked from, with its camera, to align the sample by.
 
-        The samples' frame has to be `aligned` for it.
+        `ContractError` when the ego frame's camera is not where the questions say.
         """
         listed = self.listed[index]
-        scan, _ = self._scan(listed.scan_id)
-        ego = ego_of_camera(scan.T_aligned_cam(listed.ego_frame_id), "aligned", "ego_camera")
-        camera = scan.meta.color_of(scan.frames[listed.ego_frame_id])
-        return Pose(ego, listed.question_ids[0], camera, scan.meta.T_aligned_raw)
+        scan, ego_frame = self._scan(listed.scan_id)[0], listed.ego_frame_id
+        scan.require_known([ego_frame], f"sample {listed.sample_id}")
+        ego = ego_of_question(self.questions(index)[0], scan.T_aligned_cam(ego_frame))
+        return Pose(ego, listed.sample_id, scan.meta.color_of(scan.frames[ego_frame]))
 
     def warp(self, index: int) -> ImageWarp | None:
         """What the patches of a sample's scan were made for; None for the whole image, divided evenly."""

@@ -27,6 +27,7 @@ class Request:
         views: in the order of the placeholders.
         sizes: of each view's image; known without its pixels, so that batches can be planned.
         frame: of all coordinates.
+        before: what was asked and answered already; the placeholders are in its first question then.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Request:
     views: tuple[View, ...]
     sizes: tuple[Size, ...]
     frame: Frame = "ego_level"
+    before: tuple[Turn, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.views) != len(self.sizes):
@@ -43,9 +45,14 @@ class Request:
             )  # fmt: skip
 
     @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The dialog; its last turn is open."""
+        return (*self.before, Turn(self.text))
+
+    @property
     def sample(self) -> Sample:
         """The same as training has it: one dialog, not answered yet."""
-        return Sample(self.id, self.views, ((Turn(self.text),),), self.frame)
+        return Sample(self.id, self.views, (self.turns,), self.frame)
 
 
 @dataclass(frozen=True)
