@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from vantage.geometry.tiling import nearest_tiling
 from vantage.geometry.warp import Tile
-from vantage.lift.processors.internvl import best_canvas
 from vantage.lift.processors.settings import Processor, Settings
 from vantage.lift.processors.steps import resized, split
 
@@ -13,7 +13,12 @@ def tiles(settings: Settings, image: Tile, images: int) -> list[Tile]:
     whole = resized(image, settings)
     if images > 1:
         return [whole]
-    columns, rows = best_canvas(image, whole, settings.number("min_tiles"), settings.number("max_tiles"))
+    columns, rows = nearest_tiling(
+        (image.width, image.height),
+        (whole.width, whole.height),
+        settings.number("min_tiles"),
+        settings.number("max_tiles"),
+    )
     parts = split(image.resized(columns * whole.width, rows * whole.height), whole.width, whole.height)
     return parts if len(parts) == 1 else [*parts, whole]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vantage.geometry.warp import ImageWarp
-from vantage.lift.processors.table import processor_warp
+from vantage.geometry.tiling import nearest_tiling
 
 
 class NvilaImageProcessor:
@@ -39,26 +38,25 @@ class NvilaImageProcessor:
 
     def __call__(self, images: Sequence[Sequence[Any]], return_tensors: str = "pt") -> dict[str, Any]:
         """Pixels of the pictures of all Pillow images, sample by sample, and `num_tiles` of each image."""
-        shown = [_pictures(image, self._warp(image, len(own))) for own in images for image in own]
+        shown = [self._pictures(image, alone=len(own) == 1) for own in images for image in own]
         flat = [picture for pictures in shown for picture in pictures]
         processed = dict(self.inner(images=flat, return_tensors=return_tensors))
         return {**processed, "num_tiles": [len(pictures) for pictures in shown]}
 
-    def _warp(self, image: Any, together: int) -> ImageWarp:
-        width, height = image.size
-        return processor_warp(self.to_dict(), width, height, together)
+    def _pictures(self, image: Any, alone: bool) -> list[Any]:
+        """The tiles of an image alone, and the image itself.
 
-
-def _pictures(image: Any, warp: ImageWarp) -> list[Any]:
-    """The tiles cut from the resized image, then the image itself, which the tower's processor squashes.
-
-    As published: Pillow's bicubic resize to whole tiles, which the processor then leaves as they are.
-    """
-    if len(warp.tiles) == 1:
-        return [image]
-    *parts, whole = warp.tiles
-    width, height = (max(int(-part.shift[axis]) for part in parts) for axis in (0, 1))
-    canvas = image.convert("RGB").resize((width + whole.width, height + whole.height))
-    boxes = [(int(-part.shift[0]), int(-part.shift[1])) for part in parts]
-    tiles = [canvas.crop((x, y, x + whole.width, y + whole.height)) for x, y in boxes]
-    return [*tiles, image.convert("RGB").resize((whole.width, whole.height))]
+        As published: Pillow's bicubic resize to whole tiles, which the tower's processor then leaves as they
+        are.
+        """
+        width, height = int(self.inner.size["width"]), int(self.inner.size["height"])
+        columns, rows = (1, 1)
+        if alone:
+            columns, rows = nearest_tiling(image.size, (width, height), self.min_tiles, self.max_tiles)
+        if columns * rows == 1:
+            return [image]
+        image = image.convert("RGB")
+        canvas = image.resize((columns * width, rows * height))
+        places = [(x * width, y * height) for y in range(rows) for x in range(columns)]
+        tiles = [canvas.crop((x, y, x + width, y + height)) for x, y in places]
+        return [*tiles, image.resize((width, height))]
