@@ -112,7 +112,7 @@ def test_a_control_takes_from_the_points_and_leaves_the_pose_that_is_told(
 
 def test_what_was_aligned_is_not_moved_afterwards_nor_opened_in_another_frame(folders: Folders) -> None:
     embedded = aligned_question(opened(folders), 0, AlignConfig("embed"), 0)
-    with pytest.raises(ContractError, match="a pose beside them"):
+    with pytest.raises(ContractError, match="aligned already"):
         moved(embedded, from_yaw(0.3))
     level = QuestionSamples(folders.inputs, Selection(frame="ego_level"))
     with pytest.raises(ContractError, match="not of a world") as caught:
