@@ -12,10 +12,10 @@ from vantage.core.errors import ParameterError
 from vantage.core.hashing import canonical_json, digest_json
 from vantage.core.tasks import Facts, Task
 from vantage.models.checkpoint import (
-    RECIPE_FILE,
     AdapterConfig,
     adapter_state,
     base_digest,
+    is_pocket,
     load_base,
     save_adapter,
 )
@@ -62,11 +62,6 @@ def prepare(task: Task, config: FinetuneConfig) -> Prepared:
     made = prepare_vlm(task, config)
     plan = _plan(config, task, made.digest())
     return Prepared(made.model, made.source, made.validation, plan, made.facts(), made.save)
-
-
-def is_pocket(base: str) -> bool:
-    """Whether a base is a pocket model: the shipped one, or a folder that describes one."""
-    return base == "shipped" or (Path(base) / RECIPE_FILE).is_file()
 
 
 def _pocket(task: Task, config: FinetuneConfig) -> Prepared:

@@ -14,15 +14,14 @@ from vantage.core.hashing import digest_json
 from vantage.core.seeds import fraction
 from vantage.models.prompts import Preparer
 from vantage.models.recipes import Recipe
-from vantage.models.vlm.batch import Batch, collate, encoded
+from vantage.models.vlm.batch import Batch, Head, collate, encoded
 from vantage.models.vlm.buckets import Meter
-from vantage.models.vlm.controls import controlled
 from vantage.models.vlm.dialog import NOT_LEARNED
-from vantage.models.vlm.pose_align import aligned_question
 from vantage.models.vlm.prefix_inputs import shares_prefix
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Sample
 from vantage.models.vlm.shared_prefix import shared_length
+from vantage.models.vlm.showing import shown_sample
 from vantage.training.bucket_source import BucketBatches
 from vantage.training.bucketing import Buckets, Limits, portions
 from vantage.training.config import Coordinates
@@ -62,10 +61,7 @@ class ArmRows:
     def shown(self, index: int, draw: int = 0) -> Sample:
         """A sample as the arm shows it; `draw` is the step, for what is drawn anew each time."""
         control = "" if self.coordinates == "true" else self.coordinates
-        if self.recipe.align is None:
-            draws = (draw,) if draw else ()
-            return controlled(self.samples, index, control, self.seed, *draws)
-        return aligned_question(self.samples, index, self.recipe.align, self.seed, control, draw)
+        return shown_sample(self.samples, index, self.recipe.align, control, self.seed, draw)
 
     def rows(self, indices: Sequence[int], tell: Callable[[int, int], None]) -> list[Row]:
         """Rows of some samples: dialogs together where the model can share views, else one by one.
@@ -98,7 +94,7 @@ class ArmRows:
         return Meter(self.prepare)
 
     @property
-    def _head(self):  # type: ignore[no-untyped-def]
+    def _head(self) -> Head:
         return self.recipe.model.head
 
     def _row(self, row: Row, step: int) -> Sample:

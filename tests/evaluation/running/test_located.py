@@ -11,7 +11,6 @@ import pytest
 import torch
 from asked_rooms import Rooms
 from pictured import model, muirbench
-from vantage.models.vlm.recorded_scan import RecordedScan
 
 from vantage.core.errors import ParameterError
 from vantage.core.tasks import Task

@@ -121,9 +121,7 @@ def collate(samples: Sequence[Sample], prepare: Preparer, head: Head = plain_hea
         inputs=inputs,
         labels=labels,
         geometry=geometry_of(samples, shown.samples),
-        cameras=torch.from_numpy(
-            np.stack([camera_numbers(view.T_frame_cam) for sample in samples for view in sample.views])
-        ),
+        cameras=cameras_of(samples).numbers,
         places=torch.tensor([_place(sample) for sample in samples], dtype=torch.float32),
         draw=draw,
     )
@@ -216,6 +214,13 @@ def _pictures(sample: Sample, view: View, tiles: Sequence[Grid]) -> Sequence[Pat
             hint="mark patches without a point as not valid",
         )
     return view.pictures
+
+
+def cameras_of(samples: Sequence[Sample]) -> Cameras:
+    """The camera of every view."""
+    numbers = np.stack([camera_numbers(view.T_frame_cam) for sample in samples for view in sample.views])
+    counts = tuple(len(sample.views) for sample in samples)
+    return Cameras(torch.from_numpy(numbers), counts, tuple(sample.sample_id for sample in samples))
 
 
 def _moved(value: Any, device: torch.device) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,10 +14,12 @@ from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 from vantage.core.errors import ParameterError, VantageError
 from vantage.models.injector import Injector
 from vantage.models.prompts import Preparer, Shown
-from vantage.models.vlm.batch import geometry_of
+from vantage.models.situated import PlaceEstimate, Situated
+from vantage.models.situated.binding import SituatedPass
+from vantage.models.vlm.batch import cameras_of, geometry_of
 from vantage.models.vlm.buckets import Measured, Meter, Plan, plan, prompt_ids
 from vantage.models.vlm.request import Finish, Generated, Refused, Request
-from vantage.models.vlm.sample import View
+from vantage.models.vlm.sample import Sample, View
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,20 @@ class Generator:
         preparer: of the model.
         decoding: how answers are made.
         injector: of the same model; a view without known points gets the null vector everywhere.
+        situated: of the same model; its prompts begin with `situated_head`.
     """
 
-    def __init__(self, preparer: Preparer, decoding: Decoding, injector: Injector | None = None) -> None:
+    def __init__(
+        self,
+        preparer: Preparer,
+        decoding: Decoding,
+        injector: Injector | None = None,
+        situated: Situated | None = None,
+    ) -> None:
         self.preparer = preparer
         self.decoding = decoding
         self.injector = injector
+        self.situated = situated
         self._meter = Meter(preparer)
 
     def plan(self, requests: Sequence[Request]) -> Plan:
@@ -99,16 +109,32 @@ class Generator:
         )  # fmt: skip
         stops = [_StopAt(self.decoding.stop, tokenizer, start)] if self.decoding.stop else []
         samples = [request.sample for request in requests]
-        geometry = None if self.injector is None else geometry_of(samples, shown.samples)
-        bound = nullcontext() if self.injector is None else self.injector.bind(geometry)
-        with _only(model, config), bound:
+        with _only(model, config), self._bound(samples, shown) as seen:
             ids = model.generate(**inputs, logits_processor=[margins], stopping_criteria=stops)
+        places = self._places(seen, len(samples))
         rows, lengths = ids[:, start:].tolist(), inputs["attention_mask"].sum(1).tolist()
         leads = torch.stack(margins.steps, 1).tolist()
         return [
-            self._read(request, row, int(length), lead, ends)
-            for request, row, length, lead in zip(requests, rows, lengths, leads, strict=True)
+            replace(self._read(request, row, int(length), lead, ends), place=place)
+            for request, row, length, lead, place in zip(requests, rows, lengths, leads, places, strict=True)
         ]
+
+    @contextmanager
+    def _bound(self, samples: Sequence[Sample], shown: Shown) -> Iterator[SituatedPass | None]:
+        """One pass with points and cameras bound to it."""
+        with ExitStack() as stack:
+            if self.injector is not None:
+                stack.enter_context(self.injector.bind(geometry_of(samples, shown.samples)))
+            if self.situated is None:
+                yield None
+            else:
+                yield stack.enter_context(self.situated.eval().bind(cameras_of(samples)))
+
+    def _places(self, seen: SituatedPass | None, count: int) -> list[PlaceEstimate | None]:
+        """Where a situated model takes each asker to be."""
+        if self.situated is None or seen is None or seen.hidden is None or seen.input_ids is None:
+            return [None] * count
+        return list(self.situated.read(seen.hidden, seen.input_ids))
 
     def _padded(self, requests: Sequence[Request], shown: Shown) -> dict[str, Tensor]:
         """Token ids padded at the left, so that every answer begins at the same place."""

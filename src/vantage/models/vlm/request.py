@@ -7,6 +7,7 @@ from typing import Literal
 
 from vantage.core.errors import ParameterError
 from vantage.core.frames import Frame
+from vantage.models.situated import PlaceEstimate
 from vantage.models.vlm.sample import Sample, Turn, View
 
 Size = tuple[int, int]
@@ -67,6 +68,7 @@ class Generated:
         prompt_tokens: of the prompt, padding not counted.
         margins: at each token, by how much its logit leads the next best: what rounding would have to make up
             for to change the answer.
+        place: where a situated model takes the asker to stand and look; None of another model.
     """
 
     id: str
@@ -75,6 +77,7 @@ class Generated:
     tokens: tuple[int, ...]
     prompt_tokens: int
     margins: tuple[float, ...]
+    place: PlaceEstimate | None = None
 
 
 @dataclass(frozen=True)
