@@ -111,21 +111,26 @@ class Run:
         """Ask a few items of one scene, keep nothing, and tell what all will take."""
         share, todo = self._work(shard)
         scenes = _by_scene(todo)
-        tried = opened = 0
-        opening = asking = 0.0
+        asks: list[Ask] = []
+        opened, start = 0, time.monotonic()
         for scene in scenes[:: max(1, len(scenes) // _TRIED)]:
-            if tried >= _TRIED:
+            made = self.builder.asks(scene[: _TRIED - len(asks)], self.prompts)
+            asks += [ask for ask in made if isinstance(ask, Ask)]
+            opened += 1
+            if len(asks) == _TRIED:
                 break
-            start = time.monotonic()
-            made = self.builder.asks(scene[: _TRIED - tried], self.prompts)
-            opening, opened = opening + time.monotonic() - start, opened + 1
-            asks = [ask for ask in made if isinstance(ask, Ask)]
-            start = time.monotonic()
+        opening = (time.monotonic() - start) / max(1, opened)
+        self._ask(asks[:1])  # a model's first answer takes longer
+        start = time.monotonic()
+        self._ask(asks)
+        asking = (time.monotonic() - start) / max(1, len(asks))
+        seconds = opening * len(scenes) + asking * len(todo)
+        return Estimate(len(share), len(share) - len(todo), len(todo), len(scenes), len(asks), seconds)
+
+    def _ask(self, asks: Sequence[Ask]) -> None:
+        if asks:
             for _ in self.answerer.answers(asks):
                 pass
-            asking, tried = asking + time.monotonic() - start, tried + len(asks)
-        seconds = opening * len(scenes) / max(1, opened) + asking * len(todo) / max(1, tried)
-        return Estimate(len(share), len(share) - len(todo), len(todo), len(scenes), tried, seconds)
 
     def go(self, shard: Shard, progress: Progress | None = None) -> Tally:
         """Ask what has no answer yet; items set aside before are tried again.
