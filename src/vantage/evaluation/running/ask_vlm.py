@@ -54,7 +54,8 @@ class VlmAnswerer:
     ) -> VlmAnswerer:  # fmt: skip
         """From a folder or a name on the hub, and the folder of what was trained on it.
 
-        Raises as `load_vlm`, `Preparer.load` and `vantage.models.vlm.checkpoint.load_adapter` do.
+        Raises as `load_vlm`, `Preparer.load` and `vantage.models.vlm.checkpoint.load_adapter` do, and
+        `ParameterError` for a model that was trained to be asked in other words than a benchmark's.
         """
         from vantage.models.loading import load_vlm
         from vantage.models.prompts import Preparer
@@ -64,6 +65,7 @@ class VlmAnswerer:
         if adapter is not None:
             from vantage.models.vlm.checkpoint import load_adapter
 
+            _require_plain(adapter)
             trained = (load_adapter(adapter, loaded).to(device), digest_tree(adapter))
         loaded.model.to(device)
         return cls(loaded, Preparer.load(loaded.model, loaded.folder), decoding, precision, trained)
@@ -117,6 +119,26 @@ class VlmAnswerer:
         from vantage.lift.processors.table import processor_warp
 
         return processor_warp(self._base.folder, width, height, together)
+
+
+def _require_plain(adapter: Path) -> None:
+    """Situated, grounded and pose-aligned models read prompts that a benchmark's text alone does not make."""
+    from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION
+    from vantage.records.jsonfile import read_json_record
+
+    record = read_json_record(adapter / CONFIG_FILE, RECORD, VERSION)
+    about = record.get("about") or {}
+    special = {
+        "situated": record["config"].get("situated") is not None,
+        "aligned poses": about.get("align") is not None,
+        f"{about.get('dialogs')} dialogs": about.get("dialogs", "single") != "single",
+    }
+    if found := [name for name, there in special.items() if there]:
+        raise ParameterError(
+            "this model is asked in a way of its own", where=adapter / CONFIG_FILE,
+            expected="a model trained on plain questions", found=", ".join(found),
+            hint="the evaluate stage asks it as it was trained",
+        )  # fmt: skip
 
 
 def request_of(ask: Ask, placeholder: str) -> Request:
