@@ -12,12 +12,14 @@ from PIL import Image
 from tiny_prompts import PROCESSORS, processor, tokenizer
 from tiny_vlms import CASES, IMAGE_ID
 
+from vantage.core.errors import ContractError
 from vantage.models.families import family_of
 from vantage.models.patch_geometry import PatchGrid
 from vantage.models.prompts import Preparer
-from vantage.models.situated import Cameras, Situated, SituatedConfig, add_tokens, head_text
-from vantage.models.vlm.batch import Batch, collate, encoded, single_dialogs
+from vantage.models.situated import Cameras, Situated, SituatedConfig, add_tokens
+from vantage.models.vlm.batch import collate, encoded, single_dialogs, situated_head
 from vantage.models.vlm.head import last_hidden
+from vantage.models.vlm.model import SpatialVlm, VlmConfig
 from vantage.models.vlm.prefix_inputs import prefix_inputs, shares_prefix
 from vantage.models.vlm.sample import Place, Sample, Turn, View
 from vantage.models.vlm.shared_prefix import pack_dialogs
@@ -48,20 +50,12 @@ SAMPLES = [
 ]
 
 
-def head(sample: Sample, placeholder: str) -> str:
-    return head_text(placeholder, len(sample.views), sample.situation)
-
-
 def made(name: str) -> tuple[Preparer, Situated]:
     model = CASES[name]().model
     words = tokenizer(family_of(model).placeholder)
     tokens = add_tokens(words)
     situated = Situated(model, tokens, SituatedConfig(head_width=8), seed=0).eval()
     return Preparer(model, words, processor(name)), situated
-
-
-def cameras(batch: Batch) -> Cameras:
-    return Cameras(batch.cameras, batch.geometry.samples, batch.sample_ids, batch.geometry.frame)
 
 
 @pytest.mark.parametrize("name", list(PROCESSORS))
@@ -73,7 +67,9 @@ def test_a_batch_of_samples_gives_losses_and_a_place_for_each(name: str) -> None
         replace(v, pictures=tuple(PatchGrid(torch.ones(*g, 3), torch.ones(g, dtype=torch.bool)) for g in own))
         for v, own in zip(SAMPLES[0].views, shown[0], strict=True)
     ]
-    batch = collate(single_dialogs([replace(SAMPLES[0], views=tuple(known)), SAMPLES[1]]), prepare, head)
+    batch = collate(
+        single_dialogs([replace(SAMPLES[0], views=tuple(known)), SAMPLES[1]]), prepare, situated_head
+    )
     ids = batch.inputs["input_ids"]
     for row, views in zip(ids.tolist(), (2, 2, 1), strict=True):
         marks = [i for i in row if i in (*tokens.ids, IMAGE_ID)]
@@ -82,7 +78,7 @@ def test_a_batch_of_samples_gives_losses_and_a_place_for_each(name: str) -> None
         assert marks.count(tokens.cam) == views
         assert all(marks[i + 1] == IMAGE_ID for i, token in enumerate(marks) if token == tokens.cam)
         assert marks[-2:] == [tokens.pos, tokens.ori]
-    with torch.no_grad(), situated.bind(cameras(batch)):
+    with torch.no_grad(), situated.bind(batch.seen_from):
         hidden = last_hidden(prepare.model, batch.inputs)
     losses = situated.losses(hidden, batch.inputs, batch.geometry, batch.places)
     assert all(bool(loss.isfinite()) and float(loss) != 0 for loss in losses.values())
@@ -98,15 +94,29 @@ def test_dialogs_behind_one_prefix_share_its_place(name: str) -> None:
     prepare, situated = made(name)
     sample = SAMPLES[0]
     shown = prepare.show([[v.image() for v in sample.views]])
-    dialogs = [encoded(sample, turns, prepare, head, shown.texts[0]) for turns in sample.dialogs]
+    dialogs = [encoded(sample, turns, prepare, situated_head, shown.texts[0]) for turns in sample.dialogs]
     rows = pack_dialogs([dialogs], IMAGE_ID, 0)
-    alone = collate(single_dialogs([sample]), prepare, head)
+    alone = collate(single_dialogs([sample]), prepare, situated_head)
     numbers = alone.cameras[:2]
     with torch.no_grad():
         with situated.bind(Cameras(numbers, (2,), ("room/0",))):
             packed = last_hidden(prepare.model, prefix_inputs(prepare.model, rows, shown.inputs))
-        with situated.bind(cameras(alone)):
+        with situated.bind(alone.seen_from):
             hidden = last_hidden(prepare.model, alone.inputs)
     (one,) = situated.read(packed, rows.input_ids)
     for other in situated.read(hidden, alone.inputs["input_ids"]):
         assert (one.x, one.y, one.resultant) == pytest.approx((other.x, other.y, other.resultant), abs=1e-4)
+
+
+def test_a_model_situated_in_the_aligned_world_takes_batches_in_it_and_no_others() -> None:
+    prepare, situated = made("llava")
+    config = VlmConfig(None, situated=SituatedConfig("aligned", head_width=8))
+    model = SpatialVlm(prepare.model, config, 0, situated.tokens).train()
+    samples = single_dialogs(SAMPLES)
+    batch = collate([replace(sample, frame="aligned") for sample in samples], prepare, situated_head)
+    losses = model(batch)
+    assert set(losses.parts) == {"words", "layout", "position", "orientation"}
+    expected = losses.parts["words"] + 0.075 * (losses.parts["position"] + 3.5 * losses.parts["orientation"])
+    assert float(losses.total.detach()) == pytest.approx(float(expected), rel=1e-5)
+    with pytest.raises(ContractError, match="wrong frame"):
+        model(collate(samples, prepare, situated_head))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vantage.models.situated.cameras import Cameras
-from vantage.models.situated.checkpoint import load_situated, save_situated
 from vantage.models.situated.config import SituatedConfig
 from vantage.models.situated.module import Situated
 from vantage.models.situated.place import PlaceEstimate
@@ -12,5 +11,5 @@ from vantage.models.situated.tokens import SituatedTokens, add_tokens, tokens_of
 
 __all__ = [
     "Cameras", "PlaceEstimate", "Situated", "SituatedConfig", "SituatedTokens", "add_tokens", "head_text",
-    "load_situated", "save_situated", "tokens_of",
+    "tokens_of",
 ]  # fmt: skip

@@ -67,7 +67,7 @@ class Batch:
     @property
     def seen_from(self) -> Cameras:
         """The cameras of the rows' images."""
-        return Cameras(self.cameras, self.geometry.samples, self.sample_ids)
+        return Cameras(self.cameras, self.geometry.samples, self.sample_ids, self.geometry.frame)
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""

@@ -31,12 +31,12 @@ _STOCK_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 
 
 def adapter_state(model: SpatialVlm) -> dict[str, Tensor]:
-    """The trained tensors and the whole encoder, by name, on the CPU."""
+    """The trained tensors and all that was added to the base, by name, on the CPU."""
     names = set(model.trained())
     return {
         name: value.detach().cpu().contiguous()
         for name, value in model.state_dict().items()
-        if name in names or name.startswith("encoder.")
+        if name in names or name.startswith(("encoder.", "situated."))
     }
 
 

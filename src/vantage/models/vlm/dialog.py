@@ -84,6 +84,8 @@ def _marked(text: str, family: Family, tokenizer: Any) -> str:
 
 def _rendered(tokenizer: Any, family: Family, head: str, turns: Sequence[Turn], open_end: bool) -> str:
     """The dialog up to the last turn's question (`open_end`) or answer."""
+    from jinja2 import TemplateError
+
     messages: list[dict[str, Any]] = []
     for number, turn in enumerate(turns):
         asked = f"{head}{turn.question}" if number == 0 else turn.question
@@ -95,7 +97,7 @@ def _rendered(tokenizer: Any, family: Family, head: str, turns: Sequence[Turn], 
     for shaped in (messages, _in_parts(messages)):
         try:
             text = tokenizer.apply_chat_template(shaped, tokenize=False, add_generation_prompt=open_end)
-        except Exception as error:  # jinja's own errors and whatever a template's filters raise
+        except (TemplateError, TypeError, AttributeError, KeyError, ValueError) as error:
             last = error
             continue
         if all(turn.question.strip() in text for turn in turns):

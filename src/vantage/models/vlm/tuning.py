@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -82,21 +81,3 @@ def linear_layers(decoder: nn.Module) -> list[str]:
     if not found:
         raise ContractError("no linear layer to adapt", where=type(decoder).__name__)
     return found
-
-
-def parameter_tree(
-    trained: Sequence[tuple[str, int]], frozen: Sequence[tuple[str, int]], depth: int = 3
-) -> str:
-    """Trained and frozen parameters by module, names cut to `depth` parts, as lines of text."""
-    rows: dict[str, list[int]] = {}
-    for column, entries in enumerate((trained, frozen)):
-        for name, count in entries:
-            group = ".".join(name.split(".")[:depth])
-            rows.setdefault(group, [0, 0])[column] += count
-    width = max(map(len, rows), default=0)
-    lines = [f"{'module':<{width}}  {'trained':>14}  {'frozen':>14}"]
-    lines += [f"{name:<{width}}  {own[0]:>14,}  {own[1]:>14,}" for name, own in rows.items()]
-    total = [sum(own[k] for own in rows.values()) for k in (0, 1)]
-    share = total[0] / max(1, sum(total))
-    lines.append(f"{'in all':<{width}}  {total[0]:>14,}  {total[1]:>14,}  ({share:.2%} trained)")
-    return "\n".join(lines)
