@@ -93,13 +93,17 @@ def test_the_seed_and_the_keys_decide_and_nothing_else() -> None:
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:
-    for wrong in (
-        {"position_std_m": -0.1},
-        {"yaw_std_deg": math.nan},
-        {"position_mean_m": (0.0, math.inf, 0.0)},
+    for key, wrong in (
+        ("position_std_m", -0.1),
+        ("yaw_std_deg", math.nan),
+        ("position_mean_m", (0.0, math.inf, 0.0)),
+        ("yaw_mean_deg", math.inf),
     ):
-        with pytest.raises(ParameterError, match="nothing can be drawn"):
-            Perturbation(**wrong)
-    for tilted in (Perturbation(tilt_std_deg=1.0), Perturbation(position_mean_m=(0.0, 0.0, 0.1))):
-        with pytest.raises(ParameterError, match="no pitch, roll or height"):
-            tilted.draw("ego_level", np.random.default_rng(0))
+        with pytest.raises(ParameterError, match="nothing can be drawn") as caught:
+            Perturbation(**{key: wrong})
+        assert caught.value.where == key
+    for key, tilted in (("tilt_std_deg", 1.0), ("position_mean_m", (0.0, 0.0, 0.1))):
+        with pytest.raises(ParameterError, match="no pitch, roll or height") as caught:
+            Perturbation(**{key: tilted}).draw("ego_level", np.random.default_rng(0))
+        assert caught.value.where == key
+    assert Perturbation(yaw_mean_deg=-5.0, position_mean_m=(-1.0, 0.0, 0.0)).yaw_mean_deg == -5.0

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from made_workspace import TEXTS, Made
 
+from vantage.align.controls import lender
 from vantage.core.errors import ContractError, ParameterError
 from vantage.evaluation.answers import (
     answer_all,
     as_it_is,
     blind,
     moved,
-    partner,
     turned,
     unposed,
     with_points_of,
@@ -122,10 +122,10 @@ def test_no_pose_leaves_the_points_in_the_room(made: Made) -> None:
 def test_other_sample_lends_the_points_of_another_room(made: Made) -> None:
     rooms = [scan[:8] for scan in made.scans]
     for i in range(len(rooms)):
-        j = partner(i, rooms, 0, "key")
+        j = lender(i, rooms, 0, "key")
         assert rooms[j] != rooms[i]
-    assert partner(0, ["a", "a"], 0, "key") == 1
-    assert partner(0, ["a"], 0, "key") == 0
+    assert lender(0, ["a", "a"], 0, "key") == 1
+    assert lender(0, ["a"], 0, "key") == 0
     mine, other = of(made, made.scans[0]), of(made, made.scans[1])
     images, xyz, _ = with_points_of(mine, other)
     np.testing.assert_array_equal(images, mine.images)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from ramps import GAIN, SHIFT_PX, Case, compare
 
 from vantage.lift.processors.table import processor_warp
@@ -24,6 +25,8 @@ from transformers.models.llava_onevision.image_processing_pil_llava_onevision im
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+
+from vantage.models.families.nvila_images import NvilaImageProcessor
 
 
 def plain(found: Any, _: Any) -> list[np.ndarray]:
@@ -42,6 +45,23 @@ def from_rows(found: Any, processor: Any) -> list[np.ndarray]:
     return [parts.transpose(4, 0, 2, 5, 1, 3, 6).reshape(3, rows * p, columns * p)]
 
 
+class NvilaOnArrays(NvilaImageProcessor):
+    """Given arrays, as the processors of transformers take them too."""
+
+    def __call__(self, images: Any, return_tensors: str = "np") -> dict[str, Any]:
+        nested = images if isinstance(images, list) else [[images]]
+        return super().__call__([[Image.fromarray(image) for image in own] for own in nested], return_tensors)
+
+
+def nvila(edge: int, patch_size: int, **more: Any) -> NvilaOnArrays:
+    size = {"height": edge, "width": edge}
+    return NvilaOnArrays(SiglipImageProcessorPil(size=size), patch_size, **more)
+
+
+def first(found: Any, _: Any) -> list[np.ndarray]:
+    return list(found["pixel_values"][: found["num_tiles"][0]])
+
+
 siglip = partial(Case, SiglipImageProcessorPil, pictures=plain)
 onevision = partial(Case, LlavaOnevisionImageProcessorPil, pictures=nested)
 qwen = partial(Case, Qwen2VLImageProcessorPil, patch_size=None, pictures=from_rows)
@@ -55,6 +75,8 @@ SMOL = {"size": {"longest_edge": 2048}, "max_image_size": {"longest_edge": 512}}
 CASES = {
     "paligemma": siglip({"size": {"height": 224, "width": 224}}, 14),
     "nvila": siglip({"size": {"height": 448, "width": 448}}, 14),
+    "nvila-tiles": Case(nvila, {"edge": 448, "patch_size": 14}, None, first),
+    "nvila-views": Case(nvila, {"edge": 448, "patch_size": 14}, None, first, images=2),
     "siglip-384": siglip({"size": {"height": 384, "width": 384}}, 14),
     "onevision-one-image": onevision({}, 14),
     "onevision-eight-images": onevision({}, 14, images=8, blended=True),
@@ -125,6 +147,7 @@ SMALL = {
     "internvl": internvl(
         {"size": {"height": 56, "width": 42}, "crop_to_patches": True, "min_patches": 2, "max_patches": 7}, 14
     ),
+    "nvila": Case(nvila, {"edge": 56, "patch_size": 7, "min_tiles": 2, "max_tiles": 7}, None, first),
     "idefics3-split": idefics3({"size": {"longest_edge": 228}, "max_image_size": {"longest_edge": 57}}, 14),
     "smolvlm-whole": smolvlm({"max_image_size": {"longest_edge": 60}, "do_image_splitting": False}, 12),
     "clip-crop": clip({"size": {"shortest_edge": 60}, "crop_size": {"height": 77, "width": 49}}, 7),

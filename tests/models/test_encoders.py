@@ -10,10 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vantage.align.embed import POSE_NUMBERS, TOKEN_NUMBERS
 from vantage.core.errors import ParameterError
 from vantage.models.encoders import EncoderConfig, PositionEncoder, fresh_encoder
 from vantage.models.encoders.config import Kind, Normalisation
-from vantage.models.encoders.normalise import normalised, rounded
+from vantage.models.encoders.normalise import encoder_numbers, normalised, rounded
 from vantage.models.encoders.sinusoid import SinusoidEncoder
 from vantage.models.patch_geometry import BatchGeometry, PatchGrid
 
@@ -35,22 +36,23 @@ def woken(encoder: PositionEncoder) -> PositionEncoder:
     return encoder
 
 
-def voxels(n: int = 6) -> torch.Tensor:
-    """Coordinates that every encoder takes, voxel indices included."""
-    return torch.randint(0, 100, (n, 3), generator=torch.Generator().manual_seed(1)).float()
+def voxels(kind: str, n: int = 6) -> torch.Tensor:
+    """Numbers that every encoder takes, voxel indices included."""
+    shape = (n, config(kind).numbers)
+    return torch.randint(0, 100, shape, generator=torch.Generator().manual_seed(1)).float()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fresh_encoder_gives_zero_and_learns_from_there(kind: str) -> None:
     encoder = fresh_encoder(config(kind), WIDTH, seed=0)
     valid = torch.tensor([True, True, False, True, True, True])
-    out = encoder(voxels(), valid)
+    out = encoder(voxels(kind), valid)
     assert torch.equal(out, torch.zeros(6, WIDTH))
     optimiser = torch.optim.Adam(encoder.parameters(), lr=0.05)
     target = torch.randn(6, WIDTH, generator=torch.Generator().manual_seed(3))
     losses = []
     for _ in range(40):
-        loss = (encoder(voxels(), valid) - target).pow(2).mean()
+        loss = (encoder(voxels(kind), valid) - target).pow(2).mean()
         losses.append(float(loss.detach()))
         optimiser.zero_grad()
         loss.backward()
@@ -62,8 +64,10 @@ def test_a_fresh_encoder_gives_zero_and_learns_from_there(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_invalid_patch_gets_the_null_vector_and_its_coordinates_never_matter(kind: str) -> None:
     encoder = woken(fresh_encoder(config(kind), WIDTH, seed=0))
-    xyz = torch.tensor([[1.0, 2.0, 3.0], [float("nan"), float("inf"), 0.0], [9.0, 9.0, 9e9]])
-    out = encoder(xyz, torch.tensor([True, False, False]))
+    values = voxels(kind, 3)
+    values[1, :2] = torch.tensor([float("nan"), float("inf")])
+    values[2, -1] = 9e9
+    out = encoder(values, torch.tensor([True, False, False]))
     assert torch.equal(out[1], encoder.null)
     assert torch.equal(out[2], encoder.null)
     out.sum().backward()
@@ -74,11 +78,11 @@ def test_an_invalid_patch_gets_the_null_vector_and_its_coordinates_never_matter(
 def test_precision_is_float32_under_autocast_and_in_a_model_that_is_cast(kind: str) -> None:
     encoder = woken(fresh_encoder(config(kind), WIDTH, seed=0))
     valid = torch.ones(6, dtype=torch.bool)
-    plain = encoder(voxels(), valid)
+    plain = encoder(voxels(kind), valid)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(encoder(voxels(), valid), plain)
+        assert torch.equal(encoder(voxels(kind), valid), plain)
     around = torch.nn.ModuleDict({"encoder": encoder}).to(torch.bfloat16)
-    assert torch.equal(around["encoder"](voxels(), valid), plain)
+    assert torch.equal(around["encoder"](voxels(kind), valid), plain)
     assert plain.dtype == torch.float32
 
 
@@ -136,6 +140,79 @@ def test_voxels_beyond_256_stay_apart_where_bfloat16_would_join_them() -> None:
     assert len(torch.unique(index.bfloat16())) < 301
 
 
+def test_a_pose_encoder_reads_every_number_and_waves_its_lengths_alone() -> None:
+    """Against the formula written out: lengths over 3 m, their waves at five periods, then plain numbers."""
+    for kind, lengths in (("pose_point", slice(6, 12)), ("pose_view", slice(0, 3))):
+        encoder = woken(fresh_encoder(config(kind), WIDTH, seed=0))
+        values = torch.randn(5, config(kind).numbers, generator=torch.Generator().manual_seed(4))
+        metres = values[:, lengths]
+        plain = torch.cat([values[:, : lengths.start], values[:, lengths.stop :]], dim=1)
+        angles = torch.stack([metres * 2 * math.pi / period for period in (16, 8, 4, 2, 1)], dim=2).flatten(1)
+        given = torch.cat([metres / 3, angles.sin(), angles.cos(), plain], dim=1)
+        everywhere = torch.ones(5, dtype=torch.bool)
+        found = encoder(values, everywhere)
+        assert torch.allclose(found, encoder.mlp(given), atol=1e-4)
+        for column in range(values.shape[1]):
+            changed = values.clone()
+            changed[:, column] += 0.1
+            assert bool(((encoder(changed, everywhere) - found).abs().amax(1) > 1e-4).all()), column
+
+
+def test_a_pose_encoder_reads_what_align_gives() -> None:
+    assert (config("pose_point").beside, config("pose_point").numbers) == (POSE_NUMBERS, POSE_NUMBERS + 3)
+    assert (config("pose_view").beside, config("pose_view").numbers) == (TOKEN_NUMBERS, TOKEN_NUMBERS)
+    assert {(config(k).beside, config(k).numbers) for k in KINDS if "pose" not in k} == {(0, 3)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "normalisation"),
+    [("pose_point", "voxel"), *(("pose_view", name) for name in ("voxel", "scene_centred", "box_unit"))],
+)
+def test_a_normalisation_that_tears_pose_and_point_apart_is_refused(kind: str, normalisation: str) -> None:
+    with pytest.raises(ParameterError, match="cannot be normalised so") as caught:
+        EncoderConfig(kind, normalisation)  # type: ignore[arg-type]
+    assert caught.value.where == "normalisation"
+
+
+@given(st.integers(0, 2**20), st.sampled_from(["scene_centred", "box_unit"]))
+def test_a_pose_is_normalised_with_the_points_of_its_sample(seed: int, name: Normalisation) -> None:
+    """Relative places are those of the points: a patch that lies where the pose stands stays there."""
+    generator = torch.Generator().manual_seed(seed)
+    images = []
+    for _ in range(2):
+        xyz = torch.randn(2, 3, 3, generator=generator) * 5
+        pose = torch.cat([torch.randn(6, generator=generator), xyz[0, 1]])
+        images.append([[PatchGrid(xyz, torch.ones(2, 3, dtype=torch.bool), pose.expand(2, 3, 9))]])
+    geometry = BatchGeometry.of(images)
+    assert geometry.beside is not None
+    settings = EncoderConfig("pose_point", name)
+    found = encoder_numbers(normalised(geometry, settings), settings)
+    plain = normalised(geometry, EncoderConfig("mlp", name)).xyz
+    assert torch.equal(found[:, 9:], plain)
+    assert torch.equal(found[:, :6], geometry.beside[:, :6])
+    for sample in range(2):
+        own = slice(6 * sample, 6 * sample + 6)
+        assert torch.equal(found[own, 6:9], plain[6 * sample + 1].expand(6, 3))
+
+
+def test_numbers_beside_the_points_that_do_not_fit_are_refused() -> None:
+    xyz, valid = torch.zeros(1, 2, 3), torch.ones(1, 2, dtype=torch.bool)
+    posed, bare = PatchGrid(xyz, valid, torch.ones(1, 2, 9)), PatchGrid(xyz, valid)
+    seen = PatchGrid(xyz, valid, torch.ones(1, 2, 6))
+    for other in (bare, seen):
+        with pytest.raises(ParameterError, match="different numbers beside") as caught:
+            BatchGeometry.of([[[posed]], [[other]]])
+        assert caught.value.where == "picture 1 of the batch"
+    with pytest.raises(ParameterError, match="different numbers beside"):
+        BatchGeometry.of([[[bare]], [[posed]]])
+    with pytest.raises(ParameterError, match="do not fill"):
+        BatchGeometry(xyz[0], valid[0], ((1, 2),), (1,), (1,), beside=torch.ones(1, 9))
+    joined = BatchGeometry.of([[[posed]], [[PatchGrid.absent(1, 2)]]])
+    assert joined.beside is not None
+    assert joined.beside.tolist() == [[1.0] * 9] * 2 + [[0.0] * 9] * 2
+    assert BatchGeometry.of([[[bare]]]).beside is None
+
+
 def test_a_table_without_voxels_is_refused() -> None:
     with pytest.raises(ParameterError, match="needs voxel indices"):
         EncoderConfig("voxel_index")
@@ -185,7 +262,7 @@ def test_voxels_are_whole_numbers_from_the_corner_cut_to_the_grid() -> None:
 def test_a_sample_without_any_point_stays_finite() -> None:
     geometry = BatchGeometry.of([[[PatchGrid.absent(2, 2)]]])
     for name in get_args(Normalisation):
-        settings = EncoderConfig("mlp", name)
+        settings = EncoderConfig("sinusoid", name)
         assert bool(torch.isfinite(rounded(normalised(geometry, settings).xyz, settings)).all())
 
 

@@ -10,55 +10,26 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_prompts import PROCESSORS, preparer, processor, tokenizer
 from tiny_vlms import CASES, IMAGE_ID
-from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
-    CLIPImageProcessorPil,
-    GotOcr2ImageProcessorPil,
-    Idefics3ImageProcessorPil,
     Idefics3Processor,
     InternVLProcessor,
-    LlavaOnevisionImageProcessorPil,
     LlavaOnevisionProcessor,
     LlavaProcessor,
     PaliGemmaProcessor,
-    PreTrainedTokenizerFast,
     Qwen2_5_VLProcessor,
-    Qwen2VLImageProcessorPil,
     Qwen3VLProcessor,
-    SiglipImageProcessorPil,
-    SmolVLMImageProcessorPil,
     SmolVLMProcessor,
 )
 
 from vantage.core.errors import ContractError, ParameterError
 from vantage.models.encoders import EncoderConfig
-from vantage.models.families import FAMILIES, family_of
+from vantage.models.families import FAMILIES
 from vantage.models.injector import InjectionConfig, Injector
 from vantage.models.loading import load_vlm
 from vantage.models.patch_geometry import BatchGeometry, PatchGrid
 from vantage.models.prompts import Preparer, image_processor
-
-TAGS = [f"<row_{r}_col_{c}>" for r in range(1, 4) for c in range(1, 4)]
-SPECIAL = ["<fake_token_around_image>", "<global-img>", "<end_of_utterance>", "<img>", "</img>", *TAGS]
-SPECIAL += ["<|vision_start|>", "<|vision_end|>"]
-WORDS = ["where", "is", "the", "chair", "from", "here", "answer", "briefly", ":"]
-
-
-def tokenizer(placeholder: str) -> Any:
-    """Words and newlines; the placeholder has the id that the tiny models know."""
-    names = ["<pad>", "<bos>", "<eos>", "<unk>", "\n", placeholder, "<extra>", *WORDS, *SPECIAL]
-    split = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split("\n", "isolated"), pre_tokenizers.Split(" ", "removed")]
-    )
-    inner = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, unk_token="<unk>"))
-    inner.pre_tokenizer = split
-    words = PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>", unk_token="<unk>",
-        additional_special_tokens=[placeholder, *SPECIAL], padding_side="left",
-    )  # fmt: skip
-    assert words.convert_tokens_to_ids(placeholder) == IMAGE_ID
-    return words
 
 
 def pictures() -> list[list[Any]]:
@@ -76,45 +47,6 @@ def texts(placeholder: str) -> list[str]:
         f"{placeholder} {placeholder} where is the chair ?",
         f"from here : {placeholder} answer briefly",
     ]
-
-
-SQUARE = {"height": 16, "width": 16}
-PROCESSORS: dict[str, Any] = {
-    "llava": lambda: CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size=SQUARE),
-    "llava_clip": lambda: CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size=SQUARE),
-    "nvila_3x3": lambda: SiglipImageProcessorPil(size=SQUARE),
-    "paligemma": lambda: SiglipImageProcessorPil(size=SQUARE, image_seq_length=16),
-    "llava_onevision": lambda: LlavaOnevisionImageProcessorPil(
-        size=SQUARE, image_grid_pinpoints=[[16, 16], [16, 32], [32, 16], [32, 32]]
-    ),
-    "internvl": lambda: GotOcr2ImageProcessorPil(
-        size=SQUARE, crop_to_patches=True, min_patches=1, max_patches=3
-    ),
-    "idefics3": lambda: Idefics3ImageProcessorPil(
-        size={"longest_edge": 32}, max_image_size={"longest_edge": 16}
-    ),
-    "smolvlm": lambda: SmolVLMImageProcessorPil(
-        size={"longest_edge": 32}, max_image_size={"longest_edge": 16}
-    ),
-    **{
-        name: lambda: Qwen2VLImageProcessorPil(
-            patch_size=4, merge_size=2, size={"shortest_edge": 64, "longest_edge": 16 * 400}
-        )
-        for name in ("qwen2_5_vl", "qwen3_vl")
-    },
-}
-
-
-def processor(name: str) -> Any:
-    try:
-        return PROCESSORS[name]()
-    except ImportError:
-        pytest.skip("in this release of transformers the image processor wants torchvision")
-
-
-def preparer(name: str) -> Preparer:
-    model = CASES[name]().model
-    return Preparer(model, tokenizer(family_of(model).placeholder), processor(name))
 
 
 def composite(name: str, maker: Preparer) -> Any:
@@ -271,3 +203,6 @@ def test_more_views_than_the_context_holds_are_refused() -> None:
     with pytest.raises(ParameterError, match="context") as caught:
         maker(texts("<image>"), pictures())
     assert "sample 0" in str(caught.value)
+    with pytest.raises(ParameterError, match="context") as caught:
+        maker(texts("<image>"), pictures(), names=["room0/3/3-0", "room1/0/0"])
+    assert "sample room0/3/3-0" in str(caught.value)

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import pytest
 import torch
 from jaxtyping import Float32
-from tiny_vlms import CASES, Case, Inputs, still
+from tiny_vlms import CASES, IMAGE_ID, Case, Inputs, still
 from torch import Tensor
 from transformers.vision_utils import get_vision_window_index
 
@@ -200,3 +200,21 @@ def test_a_point_before_block_0_reaches_every_deepstack_layer() -> None:
     assert len(before) == 2
     assert {layer for layer, _ in moved(before, by_point)} == {0, 1}
     assert moved(before, by_point) == moved(before, by_pixels)
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_a_placeholders_token_is_made_of_the_patches_whose_pixels_move_it(name: str) -> None:
+    case = CASES[name]()
+    still(case.model)
+    watch, nowhere = Watch(bare(case.model, "post_projector")), case.geometry(lambda *_: (0.0, 0.0, 0.0))
+    members = family_of(case.model).token_members(case.model, case.inputs)
+    places = [tuple(place) for place in (case.text["input_ids"] == IMAGE_ID).nonzero().tolist()]
+    assert len(members) == len(places)
+    before = watch.run(case, case.pixels, nowhere)[1]
+    patches = [(n, r, c) for n, grid in enumerate(case.grids) for r in range(grid[0]) for c in range(grid[1])]
+    # All of those that lie in several tokens or in none; a few of the others, which every picture has.
+    odd = {i for i in range(len(patches)) if int((members == i).sum()) != 1}
+    for number in sorted(odd | set(random.Random(0).sample(range(len(patches)), 30))):
+        after = watch.run(case, case.touch(case.pixels, *patches[number]), nowhere)[1]
+        claimed = (members == number).any(1).nonzero().flatten().tolist()
+        assert moved(before, after) == {places[row] for row in claimed}, patches[number]

@@ -41,10 +41,10 @@ def logits(case: Case) -> torch.Tensor:
 def test_zero_is_bit_for_bit_nothing_and_anything_else_is_something(name: str, site: Site) -> None:
     case = CASES[name]()
     geometry, plain = case.random_geometry(), logits(case)
-    for kind in ("sinusoid", "mlp", "sinusoid_mlp"):
+    for kind in ("sinusoid", "mlp", "sinusoid_mlp", "pose_point", "pose_view"):
         config = EncoderConfig(kind)  # type: ignore[arg-type]
         fresh = Injector.fresh(case.model, InjectionConfig(site, encoder=config), seed=1)
-        with fresh.bind(geometry):
+        with fresh.bind(case.random_geometry(beside=config.beside)):
             assert torch.equal(logits(case), plain), kind
     injector = woken(case, site)
     with injector.bind(geometry):

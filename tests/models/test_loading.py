@@ -160,6 +160,7 @@ def test_an_nvila_of_several_scales_another_projector_or_no_placeholder_is_refus
     for number, (part, change, message) in enumerate(
         [
             ("", {"dynamic_s2": True}, "several scales"),
+            ("", {"image_aspect_ratio": "dynamic_s2"}, "several scales"),
             ("mm_projector", {"mm_projector_type": "mlp_downsample_3x3_s2"}, "projector of NVILA"),
             ("llm", {"model_type": "llama"}, "qwen2 as its decoder"),
         ]

@@ -95,14 +95,16 @@ class Case:
 
         return BatchGeometry.of([[[picture(g) for g in image] for image in s] for s in self.samples])
 
-    def random_geometry(self, seed: int = 0) -> BatchGeometry:
-        """Random points; a fifth of them are missing, and the first three rows of the first picture."""
+    def random_geometry(self, seed: int = 0, beside: int = 0) -> BatchGeometry:
+        """Random points, and numbers beside them; a fifth of them are missing, and the first three rows of
+        the first picture."""
         generator = torch.Generator().manual_seed(seed)
         plain = self.geometry(lambda *_: (0.0, 0.0, 0.0))
         xyz = torch.randn(plain.xyz.shape, generator=generator) * 2
         valid = torch.rand(plain.valid.shape, generator=generator) < 0.8
         valid[: 3 * plain.grids[0][1]] = False
-        return BatchGeometry(xyz, valid, plain.grids, plain.images, plain.samples)
+        more = torch.randn(len(xyz), beside, generator=generator) if beside else None
+        return BatchGeometry(xyz, valid, plain.grids, plain.images, plain.samples, beside=more)
 
 
 def _text(**more: Any) -> dict[str, Any]:

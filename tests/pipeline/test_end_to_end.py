@@ -201,6 +201,14 @@ def test_overrides_write_elsewhere(copied: Tiny, contents: Contents) -> None:
     assert set(OUTS) == set(STAGES)
 
 
+def test_a_dry_run_of_training_makes_a_step_and_leaves_no_trace(copied: Tiny) -> None:
+    before = {p: p.stat().st_mtime_ns for p in copied.root.rglob("*") if ".git/" not in str(p)}
+    told = copied.vantage("run", "finetune", "--dry-run", "-S", "finetune.steps=7").stderr
+    assert "finetune embedding: tokens of a sample" in told and "(7 steps of" in told
+    assert "a dry run, nothing was done" in told
+    assert {p: p.stat().st_mtime_ns for p in copied.root.rglob("*") if ".git/" not in str(p)} == before
+
+
 def test_the_end_of_the_demo(copied: Tiny) -> None:
     """Scores, then questions to the champion; four steps teach nothing, so the first try is refused."""
     shown = copied.vantage("scores").stdout

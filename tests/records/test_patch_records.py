@@ -35,10 +35,12 @@ def made(shape: tuple[int, ...], warp: ImageWarp | None = None) -> PatchCoordina
 WIDE = ImageWarp(9, 7, 3, (Tile(9, 7).resized(12, 9),))
 
 
+@pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("patches", [made((4, 6)), made(TILES.shape, TILES), made((3, 4), WIDE)])
-def test_written_and_read(patches: PatchCoordinates, tmp_path: Path) -> None:
+def test_written_and_read(patches: PatchCoordinates, mapped: bool, tmp_path: Path) -> None:
     write_patches(tmp_path, patches)
-    found = read_patches(tmp_path)
+    found = read_patches(tmp_path, mapped)
+    assert isinstance(found.xyz_aligned, np.memmap) == mapped
     assert found.warp == patches.warp
     for name in ("frame_ids", "xyz_aligned", "valid", "spread", "valid_share"):
         np.testing.assert_array_equal(getattr(found, name), getattr(patches, name))

@@ -41,7 +41,8 @@ def samples() -> Samples:
             T_aligned_ego = from_yaw(rng.uniform(-3, 3), (*rng.uniform(-2, 2, 2), 0.0))
             views = tuple(room * 4 + (ego + k) % 4 for k in range(3 + ego))
             questions = tuple((question_ids(text), answer_id(word)) for text, word in TEXTS)
-            situations.append(Situation(room, views, invert(T_aligned_ego), questions))
+            name = f"room{room}/frame {views[0]}"
+            situations.append(Situation(name, f"room{room}", views, invert(T_aligned_ego), questions))
     return Samples(
         rng.integers(0, 256, (12, 64, 64, 3), dtype=np.uint8),
         rng.normal(0, 2, (12, 64, 3)).astype(np.float32),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from changes import assert_a_step_changes_what_is_trained, changed_by_a_step
 from safetensors.torch import load_file
 
 from vantage.core.errors import ContractError, ParameterError
@@ -13,8 +14,9 @@ from vantage.core.hashing import digest_tree
 from vantage.core.tasks import Task
 from vantage.models.answering import PocketVLM
 from vantage.models.checkpoint import load_base
-from vantage.training import loop
+from vantage.training import place
 from vantage.training.arm import Arm
+from vantage.training.collate import ArmBatches
 from vantage.training.config import ArmConfig, FinetuneConfig
 from vantage.training.loop import Plan, train
 from vantage.training.samples import Samples
@@ -31,6 +33,7 @@ class Recorder:
     def __init__(self, stop_at: int | None = None) -> None:
         self.stop_at = stop_at
         self.steps: list[int] = []
+        self.said: list[str] = []
 
     def step(self, done: int, total: int, note: str = "") -> None:
         self.steps.append(done)
@@ -38,7 +41,7 @@ class Recorder:
             raise Stop
 
     def say(self, text: str) -> None:
-        raise AssertionError(text)
+        self.said.append(text)
 
 
 def config(base: Path, **changes: object) -> FinetuneConfig:
@@ -53,16 +56,16 @@ def task(folder: Path, item: str, progress: Recorder | None = None) -> Task:
     return Task(item, {}, out, work, seed=4, progress=progress or Recorder())
 
 
+def source(samples: Samples, accumulate: int = 1) -> ArmBatches:
+    return ArmBatches(samples, 0, scenes=2, questions=3, coordinates="true", accumulate=accumulate)
+
+
 @pytest.mark.parametrize("site", ["none", "post_vit", "pre_vit", "post_projector"])
 def test_one_step_changes_the_projector_and_the_encoders_last_layer_and_nothing_else(
     small_base: Path, samples: Samples, tmp_path: Path, site: str
 ) -> None:
-    arm_config = ArmConfig(site=site)  # type: ignore[arg-type]
-    arm = Arm(load_base(small_base), arm_config, samples, seed=0)
-    before = {name: value.clone() for name, value in arm.state_dict().items()}
-    plan = Plan(config(small_base, steps=1, weight_decay=0.0), arm_config, 0, "key")
-    train(arm, samples, plan, tmp_path, Recorder())
-    changed = {name for name, value in arm.state_dict().items() if not torch.equal(value, before[name])}
+    arm = Arm(load_base(small_base), ArmConfig(site=site), samples, seed=0)  # type: ignore[arg-type]
+    changed = changed_by_a_step(arm, source(samples), tmp_path)
     expected = {
         f"base.model.multi_modal_projector.linear_{k}.{part}" for k in (1, 2) for part in ("weight", "bias")
     }
@@ -72,14 +75,82 @@ def test_one_step_changes_the_projector_and_the_encoders_last_layer_and_nothing_
     assert changed == expected
 
 
-def test_later_the_whole_encoder_trains_and_the_loss_falls(
-    small_base: Path, samples: Samples, tmp_path: Path
+@pytest.mark.parametrize("site", ["none", "post_vit", "pre_vit", "post_projector"])
+def test_after_some_steps_exactly_the_trained_tensors_have_changed(
+    small_base: Path, samples: Samples, tmp_path: Path, site: str
 ) -> None:
+    arm = Arm(load_base(small_base), ArmConfig(site=site), samples, seed=0)  # type: ignore[arg-type]
+    assert_a_step_changes_what_is_trained(arm, source(samples), tmp_path, steps=3)
+
+
+def test_the_loss_falls(small_base: Path, samples: Samples, tmp_path: Path) -> None:
     arm = Arm(load_base(small_base), ArmConfig(), samples, seed=0)
-    before = {name: p.detach().clone() for name, p in arm.trained().items()}
-    losses = train(arm, samples, Plan(config(small_base), ArmConfig(), 0, "key"), tmp_path, Recorder())
-    assert all(not torch.equal(p, before[name]) for name, p in arm.trained().items())
+    plan = Plan(30, "key", warm_up=3, precision="fp32")
+    losses = train(arm, source(samples), plan, tmp_path, Recorder()).losses
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+
+
+def test_the_tree_is_shown_before_training(small_base: Path, samples: Samples, tmp_path: Path) -> None:
+    seen = Recorder()
+    arm = Arm(load_base(small_base), ArmConfig(), samples, seed=0)
+    train(arm, source(samples), Plan(1, "key", precision="fp32"), tmp_path, seen)
+    table = {line.split()[0]: line.split()[1:] for line in seen.said}
+    assert table["base.model.vision_tower"][1] == "0" and table["base.model.language_model"][1] == "0"
+    assert table["encoder"][2] == "0" and table["base.model.multi_modal_projector"][2] == "0"
+    trained = sum(p.numel() for p in arm.trained().values())
+    assert table["all"][1] == f"{trained:,}"
+
+
+@pytest.mark.parametrize("site", ["post_vit", "pre_vit"])
+def test_micro_batches_and_recomputing_learn_the_same(
+    small_base: Path, samples: Samples, tmp_path: Path, site: str
+) -> None:
+    losses = {}
+    for name, accumulate, recompute in (("plain", 1, False), ("parts", 2, False), ("again", 1, True)):
+        arm = Arm(load_base(small_base), ArmConfig(site=site), samples, seed=0)  # type: ignore[arg-type]
+        passes = count_passes(arm)
+        plan = Plan(6, "key", precision="fp32", gradient_checkpointing=recompute)
+        given = source(samples, accumulate)
+        losses[name] = train(arm, given, plan, tmp_path / name, Recorder()).losses
+        assert len(passes) == 6 * (2 if recompute or accumulate == 2 else 1)
+    assert losses["plain"] == pytest.approx(losses["parts"], abs=1e-4)
+    assert losses["plain"] == pytest.approx(losses["again"], abs=1e-6)
+
+
+def count_passes(arm: Arm) -> list[int]:
+    """Grows with every pass through the decoder's layer, recomputed ones too."""
+    passes: list[int] = []
+    attention = arm.base.model.language_model.layers[0].self_attn
+    attention.register_forward_hook(lambda *_: passes.append(1))
+    return passes
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_workers_gives_the_same_bytes(
+    small_base: Path, use_samples: Callable[[], None], tmp_path: Path, workers: int
+) -> None:
+    use_samples()
+    finetune(task(tmp_path / "none", "random_yaw"), config(small_base, steps=8))
+    facts = finetune(task(tmp_path / "some", "random_yaw"), config(small_base, steps=8, workers=workers))
+    assert digest_tree(tmp_path / "none/out") == digest_tree(tmp_path / "some/out")
+    assert 0 <= float(facts["data_wait_share"]) < 1
+
+
+def test_rooms_kept_for_validation_choose_the_weights(
+    small_base: Path, use_samples: Callable[[], None], tmp_path: Path
+) -> None:
+    use_samples()
+    validated = {"validation_share": 0.5, "validate_every": 4, "validation_batches": 2, "keep": "best"}
+    facts = finetune(task(tmp_path, "embedding"), config(small_base, steps=12, **validated))
+    rows = [json.loads(line) for line in (tmp_path / "out/history.jsonl").read_text().splitlines()]
+    looked = {row["step"]: row["validation_loss"] for row in rows if "validation_loss" in row}
+    assert sorted(looked) == [4, 8, 12]
+    assert facts["best_step"] == min(looked, key=lambda step: looked[step])
+    assert facts["best_validation_loss"] == pytest.approx(min(looked.values()), abs=1e-6)
+    with pytest.raises(ParameterError, match="both above 0"):
+        config(small_base, validate_every=4)
+    with pytest.raises(ParameterError, match="validate_every above 0"):
+        config(small_base, keep="best")
 
 
 @pytest.mark.parametrize("item", ["embedding", "random_yaw"])
@@ -163,18 +234,16 @@ def test_an_unknown_arm_is_refused_with_the_names_there_are(small_base: Path, tm
 
 def test_fused_or_not_the_cached_features_are_the_towers(small_base: Path, samples: Samples) -> None:
     """The post_vit arm keeps the frozen tower's features; its loss equals that of the plain path."""
-    from vantage.training.collate import batch_at
-
-    batch = batch_at(samples, 0, 0, scenes=2, questions=3, coordinates="true")
+    (batch,) = source(samples).batch(0, 0, 1)
     arm = Arm(load_base(small_base), ArmConfig(), samples, seed=0)
-    plain = arm(batch)
+    plain = arm(batch).total
     arm.prepare()
-    assert torch.allclose(plain, arm(batch), atol=1e-5)
+    assert torch.allclose(plain, arm(batch).total, atol=1e-5)
 
 
 def test_auto_precision_is_decided_by_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for has in (True, False):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has: has)
-        assert loop.use_bf16("auto") is has
-    assert loop.use_bf16("bf16") and not loop.use_bf16("fp32")
+        assert place.use_bf16("auto") is has
+    assert place.use_bf16("bf16") and not place.use_bf16("fp32")

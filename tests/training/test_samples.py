@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vantage.core.errors import ContractError
+from vantage.core.errors import ContractError, ParameterError
+from vantage.core.seeds import fraction
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import from_yaw
 from vantage.models.tokens import answer_id, question_ids
@@ -18,7 +20,7 @@ from vantage.records.index import IndexRow, write_index
 from vantage.records.patches import PatchCoordinates, write_patches
 from vantage.records.questions import Question, write_questions
 from vantage.records.scan import ScanMeta, write_scan
-from vantage.training.samples import load_samples, view_points
+from vantage.training.samples import Samples, load_samples, view_points
 
 CAMERA = Pinhole(96, 72, 60.0, 60.0, 47.5, 35.5)
 STAGES = ("download", "extract", "lift", "synthesize")
@@ -85,7 +87,8 @@ def folders(tmp_path: Path) -> dict[str, Path]:
 def test_training_situations_hold_their_frames_points_and_questions(folders: dict[str, Path]) -> None:
     samples = load_samples(folders, ("direction", "exist"))
     assert len(samples.situations) == 4
-    assert [s.room for s in samples.situations] == [0, 0, 1, 1]
+    assert [s.room for s in samples.situations] == ["room0000"] * 2 + ["room0002"] * 2
+    assert [s.name for s in samples.situations[:2]] == ["room0000_00/frame 3", "room0000_00/frame 9"]
     first, second = samples.situations[:2]
     assert first.questions == (
         (question_ids("where is the red chair from me?"), answer_id("back-left")),
@@ -118,6 +121,23 @@ def test_the_digest_follows_the_content(folders: dict[str, Path]) -> None:
     assert one.digest() != load_samples(folders, ("exist", "count")).digest()
 
 
+def test_rooms_are_validated_on_or_trained_on_and_stay_where_they_are(folders: dict[str, Path]) -> None:
+    samples = load_samples(folders, ("exist", "count"))
+    share = next(s for s in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8) if len(_rooms(samples, s)) == 2)
+    kept, aside = samples.split(share, seed=1)
+    assert {s.room for s in kept.situations}.isdisjoint(s.room for s in aside.situations)
+    assert len(kept.situations) + len(aside.situations) == len(samples.situations)
+    alone = replace(samples, situations=aside.situations)
+    with pytest.raises(ParameterError, match="0 situations to train on"):
+        alone.split(share, seed=1)
+
+
+def _rooms(samples: Samples, share: float) -> list[str]:
+    """`kept` and `aside` as far as the share leaves any there."""
+    sides = {fraction(1, "validation", s.room) < share for s in samples.situations}
+    return [str(side) for side in sides]
+
+
 def test_nothing_to_train_on_is_an_error_that_says_what_to_do(folders: dict[str, Path]) -> None:
     with pytest.raises(ContractError, match="nothing to train on") as caught:
         load_samples(folders, ("side",))
@@ -130,3 +150,10 @@ def test_a_question_about_a_dropped_frame_is_an_error(folders: dict[str, Path]) 
     write_questions(folder, [question("room0000_00", "train", "exist", "is there a red bed?", "no", (3, 4))])
     with pytest.raises(ContractError, match="was not kept"):
         load_samples(folders, ("exist",))
+
+
+def test_scans_may_show_different_numbers_of_frames(folders: dict[str, Path]) -> None:
+    folder = folders["synthesize"] / "room0000_00"
+    write_questions(folder, [question("room0000_00", "train", "exist", "is there a red bed?", "no", (3, 0))])
+    samples = load_samples(folders, ("exist", "direction"))
+    assert len(samples.images) == len(samples.xyz_aligned) == len(samples.valid) == 6

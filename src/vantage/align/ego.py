@@ -62,6 +62,13 @@ class EgoPose:
         require_frame(self.frame, "ego_camera", "the camera of an ego pose")
         return compose(self.T_world_ego[:3, :3] @ R_FLU_RDF, self.T_world_ego[:3, 3])
 
+    def seen_as(self, frame: Frame) -> EgoPose:
+        """This pose, or the `ego_level` pose below an `ego_camera`.
+
+        `ContractError` for the reverse, and for `ego_level` in the raw world.
+        """
+        return self if frame == self.frame else ego_of_camera(self.T_world_cam, self.world, frame)
+
     @property
     def yaw(self) -> float:
         """Heading (radians) of the ego's x axis in the world, seen from above."""

@@ -37,24 +37,30 @@ class Perturbation:
     yaw_mean_deg: float = 0.0
 
     def __post_init__(self) -> None:
-        spreads = (self.position_std_m, self.yaw_std_deg, self.tilt_std_deg)
-        if not np.isfinite([*spreads, *self.position_mean_m, self.yaw_mean_deg]).all() or min(spreads) < 0:
-            raise ParameterError(
-                "a perturbation that nothing can be drawn from",
-                expected="finite numbers, no spread below 0",
-                found=self,
-            )
+        for key in ("position_std_m", "yaw_std_deg", "tilt_std_deg", "position_mean_m", "yaw_mean_deg"):
+            value = np.asarray(getattr(self, key))
+            if not np.isfinite(value).all() or ("std" in key and value < 0):
+                raise ParameterError(
+                    "a perturbation that nothing can be drawn from", where=key,
+                    expected="finite numbers, no spread below 0", found=getattr(self, key),
+                )  # fmt: skip
 
-    def draw(self, frame: str, generator: np.random.Generator) -> Shift:
-        """A shift for a pose of an ego frame; `ParameterError` for a tilt or a mean height of `ego_level`."""
-        level = frame == "ego_level"
-        if level and (self.tilt_std_deg > 0 or self.position_mean_m[2] != 0):
+    def require_fits(self, frame: str) -> None:
+        """Raise `ParameterError` for a tilt or a mean height of `ego_level`."""
+        tilted, raised = self.tilt_std_deg > 0, self.position_mean_m[2] != 0
+        if frame == "ego_level" and (tilted or raised):
             raise ParameterError(
                 "an ego_level pose has no pitch, roll or height to perturb",
+                where="tilt_std_deg" if tilted else "position_mean_m",
                 expected="tilt_std_deg 0 and a mean height of 0",
                 found=self,
                 hint="perturb the ego_camera pose",
             )
+
+    def draw(self, frame: str, generator: np.random.Generator) -> Shift:
+        """A shift for a pose of an ego frame, which must fit (`require_fits`)."""
+        self.require_fits(frame)
+        level = frame == "ego_level"
         offset = np.asarray(self.position_mean_m) + self.position_std_m * generator.standard_normal(3)
         yaw, pitch, roll = np.radians((self.yaw_std_deg, self.tilt_std_deg, self.tilt_std_deg)) * (
             generator.standard_normal(3)

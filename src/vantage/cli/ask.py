@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
-from vantage.core.errors import ParameterError, VantageError
-from vantage.core.seeds import priority
-from vantage.core.tasks import Task
+from vantage.core.errors import ParameterError
+from vantage.evaluation.running.scan_views import MeasuredScan, ScanViews
 from vantage.geometry.transforms import is_rigid
-from vantage.lift.config import LiftConfig
-from vantage.lift.coverage import frame_voxels, greedy_coverage
 from vantage.questions.words import tokenize
-from vantage.records.frames import Frame, read_frames
-from vantage.records.scan import ScanMeta, read_scan
+from vantage.records.frames import Frame
 
 _VIEWS = 4
-_CANDIDATES = 64  # frames whose coverage is compared; a long capture has thousands
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The views of a question, the one at "me" first; why that one; the pose of "me" if it is no frame's."""
-
-    frames: list[Frame]
-    why: str
-    T_raw_me: Float64[np.ndarray, "4 4"] | None
 
 
 def ask(
@@ -59,19 +42,18 @@ def ask(
     tokenize(question)
     store = find_store(workspace or Path(os.environ.get("VANTAGE_WORKSPACE") or Path.cwd()))
     found = look_up(store, model)
-    with tempfile.TemporaryDirectory(prefix="vantage-ask-") as folder:
-        _tell(f"reading {scan}")
-        meta, frames = _extract(scan, Path(folder))
-        chosen = choose(scan, meta, frames, frame, pose)
-        request = request_of(scan, meta, chosen, question)
-        _tell(f"loading {model}" + (f" (version {found.version})" if found.version else ""))
-        with fluent(store) as mlflow:
-            (record,) = mlflow.pyfunc.load_model(found.uri).predict(request)
+    _tell(f"reading {scan}")
+    recorded = MeasuredScan.open(scan)
+    views, why = choose(recorded, frame, pose)
+    request = views.request(question)
+    _tell(f"loading {model}" + (f" (version {found.version})" if found.version else ""))
+    with fluent(store) as mlflow:
+        (record,) = mlflow.pyfunc.load_model(found.uri).predict(request)
     sys.stdout.write(f"{record['answer']}\n")
-    kept = sum(f.kept for f in frames)
-    _tell(f"scan   {meta.scan_id}: {kept} of {len(frames)} frames usable")
-    _tell(f"me     {chosen.why}")
-    _tell(f"views  {', '.join(str(f.frame_id) for f in chosen.frames)} (me first, the others by coverage)")
+    kept = len(recorded.kept)
+    _tell(f"scan   {recorded.meta.scan_id}: {kept} of {len(recorded.frames)} frames usable")
+    _tell(f"me     {why}")
+    _tell(f"views  {', '.join(str(f.frame_id) for f in views.frames)} (me first, the others by coverage)")
     _tell(f"depth  in {record['patches_with_depth']:.0%} of the image patches")
 
 
@@ -79,40 +61,22 @@ def _tell(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def _extract(scan: Path, into: Path) -> tuple[ScanMeta, list[Frame]]:
-    """Records of a raw scan, made in a temporary folder."""
-    from vantage.scans.config import ExtractConfig
-    from vantage.scans.stage import extract
-
-    if not scan.is_dir():
-        raise VantageError(
-            "there is no such scan folder", where=scan, expected="ScanNet's files or its extracted layout"
-        )
-    out, work = into / "out", into / "work"
-    out.mkdir()
-    work.mkdir()
-    extract(Task(scan.resolve().name, {"download": scan}, out, work, seed=0), ExtractConfig())
-    return read_scan(out), read_frames(out)
-
-
-def choose(
-    scan: Path, meta: ScanMeta, frames: Sequence[Frame], frame: int | None, pose: Path | None
-) -> Chosen:
-    """The view at "me" (a frame, the one nearest to a pose, or the first usable) and three by coverage."""
+def choose(recorded: MeasuredScan, frame: int | None, pose: Path | None) -> tuple[ScanViews, str]:
+    """The view at "me" (a frame, the one nearest to a pose, or the first usable) and three by coverage; and
+    why that one."""
     if frame is not None and pose is not None:
         raise ParameterError("--frame and --pose exclude each other", expected="one of them, or none")
-    kept = [f for f in frames if f.kept]
     T_me = None
     if frame is not None:
-        first, why = _frame(frames, frame), f"frame {frame}"
+        first, why = _frame(recorded.frames, frame), f"frame {frame}"
     elif pose is not None:
         T_me = read_pose(pose)
-        first = min(kept, key=lambda f: (_distance(f.T_raw_cam, T_me), f.frame_id))
+        first = recorded.nearest(T_me)
         why = f"the pose of {pose}; frame {first.frame_id} is nearest and is shown as its view"
     else:
-        first = kept[0]
+        first = recorded.kept[0]
         why = f"frame {first.frame_id}, the first usable one (choose with --frame or --pose)"
-    return Chosen([first, *_others(scan, meta, first, kept)], why, T_me)
+    return ScanViews(recorded.folder, recorded.meta, recorded.chosen(_VIEWS, first), T_me), why
 
 
 def _frame(frames: Sequence[Frame], frame_id: int) -> Frame:
@@ -141,44 +105,3 @@ def read_pose(path: Path) -> Float64[np.ndarray, "4 4"]:
         found = f"{T.size} numbers" if T.size != 16 else T.reshape(4, 4).tolist()
         raise ParameterError("not a pose", where=path, expected="a rigid 4x4 matrix, metres", found=found)
     return T.reshape(4, 4)
-
-
-def _distance(a: Float64[np.ndarray, "4 4"], b: Float64[np.ndarray, "4 4"]) -> float:
-    """Metres between two cameras plus radians between their viewing directions."""
-    turn = np.arccos(np.clip(a[:3, 2] @ b[:3, 2], -1.0, 1.0))
-    return float(np.linalg.norm(a[:3, 3] - b[:3, 3]) + turn)
-
-
-def _others(scan: Path, meta: ScanMeta, first: Frame, kept: Sequence[Frame]) -> list[Frame]:
-    """Frames that show most of what the first does not, greedily; ties fall to a hash."""
-    from vantage.scans.pixels import read_depth
-
-    config = LiftConfig()
-    others = [f for f in kept if f.frame_id != first.frame_id]
-    picks = np.unique(np.linspace(0, len(others) - 1, min(_CANDIDATES, len(others))).astype(int))
-    frames = [first, *(others[i] for i in picks)]
-    seen = [
-        frame_voxels(
-            read_depth(scan, meta, f), meta.depth_of(f), f.T_raw_cam, config.voxel_m, config.coverage_stride
-        )
-        for f in frames
-    ]
-    ties = [priority("ask", meta.scan_id, f.frame_id) for f in frames]
-    return [frames[i] for i in greedy_coverage(seen, _VIEWS, ties, given=[0]).chosen[1:]]
-
-
-def request_of(scan: Path, meta: ScanMeta, chosen: Chosen, question: str) -> dict[str, Any]:
-    """The request to the registered model, in the raw world of the scan."""
-    from vantage.scans.pixels import read_color, read_depth
-
-    request = {
-        "images": [read_color(scan, meta, f) for f in chosen.frames],
-        "poses": np.stack([f.T_raw_cam for f in chosen.frames]),
-        "intrinsics": np.stack([meta.color_of(f).matrix() for f in chosen.frames]),
-        "depth": np.stack([read_depth(scan, meta, f) for f in chosen.frames]),
-        "depth_intrinsics": np.stack([meta.depth_of(f).matrix() for f in chosen.frames]),
-        "frame": "raw",
-        "T_aligned_raw": meta.T_aligned_raw,
-        "question": question,
-    }
-    return request if chosen.T_raw_me is None else {**request, "ego_pose": chosen.T_raw_me}

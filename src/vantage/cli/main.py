@@ -130,6 +130,16 @@ def recover(
     _command("recover").recover(points, poses, intrinsics, size, shrink, stride, mode, out)
 
 
+@app.command("lift-settings")
+def lift_settings(
+    base: Annotated[str, typer.Option(metavar="ID_OR_DIR", help="On the Hugging Face hub, or a folder.")],
+    revision: Annotated[str, typer.Option(help="Of a model of the hub: a commit, tag or branch.")] = "",
+    views: Annotated[int, typer.Option(min=1, help="Views that the model is shown together.")] = 4,
+) -> None:
+    """Print the parameters of `lift` that fit a model's own image processor."""
+    _command("lift_settings").lift_settings(base, revision, views)
+
+
 @app.command("lift-boxes")
 def lift_boxes(
     depth: Annotated[Path, typer.Option(help="16 bit PNG, or .npy in metres; 0 for holes.")],
@@ -204,6 +214,55 @@ def score(
     """Score a benchmark's predictions under every published variant, by name; no model is needed."""
     files = (benchmark, predictions, references)
     _command("score").score(*files, variant, scans, subset, per_item, json, against)
+
+
+@app.command()
+def predict(
+    benchmark: Annotated[str, typer.Argument(help="scanqa, sqa3d, msqa, vsibench, muirbench, cv_bench, ...")],
+    references: Annotated[Path, typer.Option(help="The official file; companions are found beside it.")],
+    model: Annotated[
+        str,
+        typer.Option(help="models:/NAME@ALIAS, a packaged model's folder, or a VLM's folder or hub name."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Predictions, JSON lines; goes on where it was.")],
+    scans: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Raw scans, each in a folder of its name.")
+    ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What was trained on a VLM: weights and coordinates.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Pictures that the references name.")
+    ] = None,
+    shard: Annotated[str, typer.Option(metavar="K/N", help="Part K of N; parts run at a time.")] = "1/1",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many items.")] = None,
+    views: Annotated[int, typer.Option(min=1, help="Frames of a scan shown with a question.")] = 8,
+    stride: Annotated[int, typer.Option(min=1, help="Every so many frames of a scan are considered.")] = 1,
+    origin: Annotated[
+        str, typer.Option(help="Of SQA3D's positions: aligned_centre, raw_middle or aligned.")
+    ] = "aligned_centre",
+    frames: Annotated[
+        str, typer.Option(help="coverage, or path: evenly, in order; auto: path for vsibench.")
+    ] = "auto",
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 64,
+    stop: Annotated[list[str] | None, typer.Option(help="Ends an answer; repeatable.")] = None,
+    token_budget: Annotated[int, typer.Option(min=1, help="Of a batch, padding and answers too.")] = 16384,
+    revision: Annotated[str | None, typer.Option(help="Of a VLM on the hub.")] = None,
+    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Ask a few items, keep nothing, tell what all would take.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Ask a model about a benchmark's items; `vantage score` reads what it says."""
+    command = _command("predict")
+    stops = tuple(stop or ())
+    who = command.Model(
+        model, revision, precision, device, max_new_tokens, stops, token_budget, adapter
+    )  # fmt: skip
+    shown = command.Shown(scans, images, views, stride, origin, frames)
+    command.predict(benchmark, references, who, shown, out, shard, limit, dry_run, workspace)
 
 
 @app.command()

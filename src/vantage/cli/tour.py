@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from vantage.cli.ask import Chosen, request_of
 from vantage.core.errors import ContractError
 from vantage.core.seeds import priority
+from vantage.evaluation.running.scan_views import ScanViews
 from vantage.pipeline.graph import Pipeline, load_pipeline
 from vantage.pipeline.workspace import Workspace, find_workspace
 from vantage.records.frames import kept_frames
@@ -84,8 +84,7 @@ def answer(workspace: Workspace, pipeline: Pipeline, scan_id: str, questions: li
     extracted = workspace.root / pipeline.stage("extract").out / scan_id
     meta, frames = read_scan(extracted), {frame.frame_id: frame for frame in kept_frames(extracted)}
     requests: list[dict[str, Any]] = [
-        request_of(raw, meta, Chosen([frames[view] for view in q.views], "", None), q.question)
-        for q in questions
+        ScanViews(raw, meta, tuple(frames[view] for view in q.views)).request(q.question) for q in questions
     ]
     with fluent(store) as mlflow:
         model = mlflow.pyfunc.load_model(look_up(store, MODEL).uri)

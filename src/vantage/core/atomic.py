@@ -6,21 +6,35 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` so that `path` holds either the old content or all of the new."""
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; in its place, flushed, once the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
+        yield beside
+        with beside.open("rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
     finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` so that `path` holds either the old content or all of the new."""
+    with writing(path) as beside:
+        beside.write_bytes(data)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what killed processes left beside `path`; nobody may be writing it now."""
+    for beside in path.parent.glob(f".{path.name}.*.tmp"):
         beside.unlink(missing_ok=True)
 
 

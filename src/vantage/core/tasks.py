@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vantage.core.progress import Progress, Silent
+from vantage.core.tracking import Tracker
 
 Facts = Mapping[str, int | float | str]
 """Counts and measures of one item of work; shown and tracked, never hashed."""
@@ -25,6 +26,7 @@ class Task:
         progress: where to tell how far the work is.
         cache: a folder of the stage that outlives its items and every change of code and parameters, for what
             is costly to get from outside; never hashed. None where the caller keeps none.
+        tracker: where to show a run while it goes on; None where nobody watches.
     """
 
     item: str
@@ -34,6 +36,7 @@ class Task:
     seed: int
     progress: Progress = field(default_factory=Silent)
     cache: Path | None = None
+    tracker: Tracker | None = None
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 
-from vantage.align.ego import random_yaw
+from vantage.align.controls import GREY, lender, moved_ego, turned_ego
 from vantage.core.errors import ParameterError
-from vantage.core.seeds import priority
 from vantage.evaluation.situations import Situation, heldout_questions, situations
 from vantage.models.answering import PocketVLM
 from vantage.records.predictions import Prediction
@@ -20,8 +19,6 @@ from vantage.records.questions import Question
 
 Shown = tuple[UInt8[np.ndarray, "v 64 64 3"], Float32[np.ndarray, "v gh gw 3"], Bool[np.ndarray, "v gh gw"]]
 """Images, ego coordinates in metres, validity."""
-
-_GREY = 128
 
 
 def as_it_is(situation: Situation) -> Shown:
@@ -32,7 +29,7 @@ def as_it_is(situation: Situation) -> Shown:
 def blind(situation: Situation) -> Shown:
     """Plain grey images and no coordinates: only the words of the question are left."""
     return (
-        np.full_like(situation.images, _GREY),
+        np.full_like(situation.images, GREY),
         np.zeros_like(situation.points()),
         np.zeros_like(situation.valid),
     )
@@ -40,20 +37,13 @@ def blind(situation: Situation) -> Shown:
 
 def turned(situation: Situation, seed: int) -> Shown:
     """Coordinates from the ego's place, but of an ego that looks somewhere at random."""
-    ego = situation.ego.turned(random_yaw(seed, "evaluate", situation.key))
+    ego = turned_ego(situation.ego, seed, situation.key)
     return situation.images, situation.points(ego), situation.valid
 
 
 def moved(situation: Situation, seed: int) -> Shown:
-    """Coordinates in the frame of an ego that stands and looks as another kept frame of the scan does.
-
-    A scan with one frame has no other pose and shows what it shows otherwise: that makes the control harder
-    to beat, never easier.
-    """
-    count = len(situation.T_aligned_others)
-    if count == 0:
-        return as_it_is(situation)
-    ego = situation.other_ego(priority(seed, "random_pose", situation.key) % count)
+    """Coordinates in the frame of an ego that stands and looks as another kept frame of the scan does."""
+    ego = moved_ego(situation.ego, situation.T_aligned_others, seed, situation.key)
     return situation.images, situation.points(ego), situation.valid
 
 
@@ -67,13 +57,6 @@ def with_points_of(situation: Situation, other: Situation) -> Shown:
     """The views with another situation's coordinates, in that one's ego frame; they repeat if too few."""
     rows = np.arange(len(situation.images)) % len(other.images)
     return situation.images, other.points()[rows], other.valid[rows]
-
-
-def partner(index: int, rooms: Sequence[str], seed: int, key: str) -> int:
-    """Which situation lends its coordinates: one of another room, or any other if there is but one room."""
-    others = [i for i, room in enumerate(rooms) if room != rooms[index]]
-    others = others or [i for i in range(len(rooms)) if i != index] or [index]
-    return others[priority(seed, "other_sample", key) % len(others)]
 
 
 @contextmanager
@@ -128,7 +111,7 @@ def _shown(asked: Sequence[Situation], rooms: Sequence[str], i: int, control: st
     if control == "no_pose":
         return unposed(situation)
     if control == "other_sample":
-        return with_points_of(situation, asked[partner(i, rooms, seed, situation.key)])
+        return with_points_of(situation, asked[lender(i, rooms, seed, situation.key)])
     known = "blind, other_sample, random_yaw, random_pose, no_pose"
     raise ParameterError("no such control of a model at test time", expected=known, found=repr(control))
 

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
 Control = Literal["blind", "other_sample", "random_yaw", "random_pose", "no_pose", "majority"]
+
+
+@dataclass(frozen=True)
+class VlmAsking:
+    """How a base that is not the pocket model is asked.
+
+    Attributes:
+        revision: of a base on the hub: commit, branch or tag; empty for its main branch.
+        weights: precision that the base is held in.
+        max_new_tokens: of an answer; reasoning needs more.
+        tokens: of a batch at most, prompts with their padding and answers.
+    """
+
+    revision: str = ""
+    weights: Literal["float32", "bfloat16"] = "float32"
+    max_new_tokens: Annotated[int, Ge(1)] = 32
+    tokens: Annotated[int, Ge(1)] = 16384
 
 
 @dataclass(frozen=True)
@@ -25,7 +42,8 @@ class EvaluateConfig:
         headline_family: question family of the headline.
         headline_slice: slice of that family; empty for a family without slices.
         resamples: bootstrap resamples behind an interval of a gain.
-        base: `shipped`, or the folder that `finetune.base` names.
+        base: `shipped`, or what `finetune.base` names.
+        vlm: for a base that is not the pocket model.
     """
 
     headline_arm: str = "embedding"
@@ -42,3 +60,4 @@ class EvaluateConfig:
     headline_slice: str = "unseen"
     resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
     base: str = "shipped"
+    vlm: VlmAsking = field(default_factory=VlmAsking)

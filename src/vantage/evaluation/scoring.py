@@ -11,7 +11,7 @@ import numpy as np
 
 from vantage.core.errors import ContractError, ParameterError, ResourceError
 from vantage.core.seeds import rng
-from vantage.evaluation.benchmarks.files import load, records, unique
+from vantage.evaluation.benchmarks.files import load, predicted, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item
 from vantage.evaluation.metrics.measure import Measure
 from vantage.evaluation.statistics import bootstrap_intervals
@@ -140,7 +140,7 @@ def read_predictions(
         given = benchmark.upload(path, value, items)
         if given is not None:
             return dict(given)
-    rows = records(path, value)
+    rows = predicted(path, value, benchmark.name)
     known = {item.id for item in items}
     found = unique(rows, benchmark.key)
     for name, row in found.items():

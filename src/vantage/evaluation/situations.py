@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
-from vantage.align.ego import EgoPose, ego_of_camera
+from vantage.align.ego import EgoPose
 from vantage.core.errors import ContractError
 from vantage.models.answering import model_image
 from vantage.models.pocket import GRID
@@ -57,10 +57,6 @@ class Situation:
         """Where the questions are asked from."""
         T = np.asarray(self.questions[0].T_aligned_ego, dtype=np.float64)
         return EgoPose(T, "aligned", "ego_level")
-
-    def other_ego(self, number: int) -> EgoPose:
-        """The ego that one of the scan's other kept frames would be."""
-        return ego_of_camera(self.T_aligned_others[number], "aligned", "ego_level")
 
     def points(self, ego: EgoPose | None = None) -> Float32[np.ndarray, "v gh gw 3"]:
         """The patches' points in the frame (metres, `ego_level`) of the questions' ego, or of another one."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vantage.core import atomic
 from vantage.core.errors import ParameterError
+from vantage.core.hashing import canonical_json
 from vantage.core.tasks import Facts, Task
 from vantage.evaluation.basis import basis_of
 from vantage.evaluation.config import EvaluateConfig
@@ -29,6 +31,8 @@ PAGE_FILE = "report.html"
 SCORES_FILE = "scores.png"
 EXAMPLE_FILE = "example.png"
 PER_QUESTION_FILE = "scores.parquet"
+PLACES_FILE = "places.jsonl"
+"""Of a situated model: where it took the asker of each question to be, and where that is."""
 
 
 def list_items(config: EvaluateConfig, arm_names: Sequence[str]) -> list[str]:
@@ -49,7 +53,10 @@ def list_items(config: EvaluateConfig, arm_names: Sequence[str]) -> list[str]:
 
 def predict(task: Task, config: EvaluateConfig) -> Facts:
     """Write `predictions.parquet` and `scores.parquet` of one item: an arm, or `arm@control`."""
-    predictions = _answers(task, config)
+    predictions, places = _answers(task, config)
+    if places:
+        rows = "".join(f"{canonical_json(row)}\n" for row in places)
+        atomic.write_text(task.out / PLACES_FILE, rows)
     write_predictions(task.out, predictions)
     write_scores(task.out / PER_QUESTION_FILE, predictions)
     return {
@@ -59,19 +66,40 @@ def predict(task: Task, config: EvaluateConfig) -> Facts:
     }
 
 
-def _answers(task: Task, config: EvaluateConfig) -> list[Prediction]:
+def _answers(task: Task, config: EvaluateConfig) -> tuple[list[Prediction], list[dict[str, Any]]]:
+    """Predictions of an item, and the places that a situated model found."""
     from vantage.evaluation.majority import CONTROL, majority_answers
 
     arm, _, control = task.item.partition("@")
     if control == CONTROL:
-        return majority_answers(task.inputs["synthesize"])
+        return majority_answers(task.inputs["synthesize"]), []
     from vantage.evaluation.answers import answer_all, one_thread
     from vantage.models.answering import PocketVLM
+    from vantage.models.checkpoint import is_pocket
 
+    adapter, tell = task.inputs["finetune"] / arm, task.progress.step
+    if not is_pocket(config.base):
+        return _vlm_answers(task, config, adapter, control)
     base = None if config.base == "shipped" else Path(config.base)
-    vlm = PocketVLM.load(base, task.inputs["finetune"] / arm)
+    vlm = PocketVLM.load(base, adapter)
     with one_thread():
-        return answer_all(vlm, task.inputs, control, task.seed, task.progress.step)
+        return answer_all(vlm, task.inputs, control, task.seed, tell), []
+
+
+def _vlm_answers(
+    task: Task, config: EvaluateConfig, adapter: Path, control: str
+) -> tuple[list[Prediction], list[dict[str, Any]]]:
+    from vantage.evaluation.vlm_answers import answer_all_with
+    from vantage.models.vlm.generate import Decoding
+    from vantage.models.vlm.trained import TrainedVlm
+
+    own = config.vlm
+    vlm = TrainedVlm.load(config.base, adapter, own.revision or None, own.weights)
+    decoding = Decoding(own.max_new_tokens, token_budget=own.tokens)
+    found = answer_all_with(vlm, task.inputs, control, task.seed, decoding, task.progress.step)
+    for name, reason in list(found.refused.items())[:1]:
+        task.progress.say(f"{len(found.refused)} questions cannot be asked, the first {name}: {reason}")
+    return found.predictions, found.places
 
 
 def write_scores(path: Path, predictions: Sequence[Prediction]) -> None:

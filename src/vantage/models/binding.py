@@ -46,7 +46,7 @@ class Binding:
         point, tower = self.point, self.family.tower(self.model)
         before = point.module.register_forward_pre_hook if point.before else None
         return [
-            self.model.register_forward_pre_hook(self._on_model, with_kwargs=True),
+            _without_head(self.model).register_forward_pre_hook(self._on_model, with_kwargs=True),
             tower.register_forward_pre_hook(self._on_tower, with_kwargs=True),
             before(self._on_input) if before else point.module.register_forward_hook(self._on_output),
         ]
@@ -127,6 +127,13 @@ def check_placeholders(
                 "a prompt and its coordinates tell of different images", where=f"sample {row} of the batch",
                 expected=f"{expected} placeholders for {count} images", found=found,
             )  # fmt: skip
+
+
+def _without_head(model: Any) -> nn.Module:
+    """What every forward pass goes through, whether logits are made of it or not."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    found: nn.Module = getattr(inner, "model", inner)
+    return found
 
 
 def _told(grids: tuple[tuple[int, int], ...]) -> str:

@@ -86,6 +86,11 @@ def base_digest(folder: Path | None = None) -> str:
     return str(recipe["weights_sha256"])
 
 
+def is_pocket(base: str) -> bool:
+    """Whether a base is a pocket model: the shipped one, or a folder that describes one."""
+    return base == "shipped" or (Path(base) / RECIPE_FILE).is_file()
+
+
 @dataclass(frozen=True)
 class AdapterConfig:
     """What an adapter is: the base it was trained on, where the 3D position enters, in which frame.

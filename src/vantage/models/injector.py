@@ -14,7 +14,7 @@ from vantage.core.errors import ContractError, VantageError
 from vantage.core.frames import Frame, require_frame
 from vantage.models.binding import Binding
 from vantage.models.encoders import EncoderConfig, PositionEncoder, fresh_encoder
-from vantage.models.encoders.normalise import normalised, rounded
+from vantage.models.encoders.normalise import encoder_numbers, normalised, rounded
 from vantage.models.families import Family, Site, family_of
 from vantage.models.families.base import Point
 from vantage.models.families.order import Pictures
@@ -55,6 +55,12 @@ class Injector:
                 "the encoder does not fit the site", where=f"{self.family.name}, {config.site}",
                 expected=f"width {width}", found=f"width {encoder.width}",
             )  # fmt: skip
+        if encoder.numbers != config.encoder.numbers:
+            raise ContractError(
+                "the encoder is not of the configured kind", where=f"encoder {config.encoder.kind}",
+                expected=f"{config.encoder.numbers} numbers a patch",
+                found=f"{encoder.numbers} numbers a patch",
+            )  # fmt: skip
         self._bound = False
 
     @classmethod
@@ -79,13 +85,15 @@ class Injector:
 
         Raises:
             ContractError: the pictures that the tower is shown, their order, the placeholders of a sample or
-                the frame are not those of the geometry.
+                the frame are not those of the geometry, or its patches lack the numbers that the encoder
+                reads beside their points, or have some that it does not read.
             VantageError: the pass did not happen exactly once, or a binding is already open.
         """
         if geometry is None:
             yield
             return
         require_frame(geometry.frame, self.config.frame, f"geometry for {self.family.name}")
+        _require_beside(geometry, self.config.encoder)
         if self._bound:
             raise VantageError("geometry is already bound", hint="close one binding before the next")
         self._bound = True
@@ -102,25 +110,37 @@ class Injector:
     def embedding(self, geometry: BatchGeometry, pictures: Pictures) -> Float32[Tensor, "rows c"]:
         """The vectors that are summed at the site, a row for each of its rows; zero in padding."""
         geometry = normalised(geometry, self.config.encoder)
+        numbers = encoder_numbers(geometry, self.config.encoder)
         members = self.family.members(self.model, self.config.site, pictures)
         if members is None:
-            return _embed(self.encoder, rounded(geometry.xyz, self.config.encoder), geometry.valid)
+            return _embed(self.encoder, rounded(numbers, self.config.encoder), geometry.valid)
         members = members.to(geometry.xyz.device)
-        xyz, valid = group_means(geometry, members)
-        rows = _embed(self.encoder, rounded(xyz, self.config.encoder), valid)
+        numbers, valid = group_means(numbers, geometry.valid, members)
+        rows = _embed(self.encoder, rounded(numbers, self.config.encoder), valid)
         return torch.where((members >= 0).any(1, keepdim=True), rows, 0.0)
 
 
-def _embed(encoder: PositionEncoder, xyz: Tensor, valid: Tensor) -> Float32[Tensor, "rows c"]:
-    rows: Tensor = encoder(xyz, valid)
+def _embed(encoder: PositionEncoder, numbers: Tensor, valid: Tensor) -> Float32[Tensor, "rows c"]:
+    rows: Tensor = encoder(numbers, valid)
     return rows
 
 
+def _require_beside(geometry: BatchGeometry, encoder: EncoderConfig) -> None:
+    found = 0 if geometry.beside is None else geometry.beside.shape[-1]
+    if found == encoder.beside or (found == 0 and not geometry.valid.any()):
+        return
+    raise ContractError(
+        "the numbers beside the points are not those that the encoder reads", where=f"encoder {encoder.kind}",
+        expected=f"{encoder.beside} numbers a patch", found=f"{found} numbers a patch",
+        hint="align the samples for the encoder's kind, and no other",
+    )  # fmt: skip
+
+
 def group_means(
-    geometry: BatchGeometry, members: Int64[Tensor, "rows k"]
-) -> tuple[Float32[Tensor, "rows 3"], Bool[Tensor, "rows"]]:
-    """The mean point of the valid members of each group, and whether there is one (-1: no member)."""
+    numbers: Float32[Tensor, "n c"], valid: Bool[Tensor, "n"], members: Int64[Tensor, "rows k"]
+) -> tuple[Float32[Tensor, "rows c"], Bool[Tensor, "rows"]]:
+    """The mean of the valid members of each group, and whether there is one (-1: no member)."""
     index = members.clamp(min=0)
-    valid = geometry.valid[index] & (members >= 0)
-    total = torch.where(valid[..., None], geometry.xyz[index].float(), 0.0).sum(1)
-    return total / valid.sum(1, keepdim=True).clamp(min=1), valid.any(1)
+    chosen = valid[index] & (members >= 0)
+    total = torch.where(chosen[..., None], numbers[index], 0.0).sum(1)
+    return total / chosen.sum(1, keepdim=True).clamp(min=1), chosen.any(1)

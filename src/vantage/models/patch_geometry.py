@@ -23,10 +23,13 @@ class PatchGrid:
     Attributes:
         xyz: (rows, columns, 3) metres, whatever at patches without a point.
         valid: whether a patch has a point.
+        beside: (rows, columns, k) further numbers of every patch, for encoders that read some beside the
+            point; None: there are none.
     """
 
     xyz: Float32[Tensor, "h w 3"]
     valid: Bool[Tensor, "h w"]
+    beside: Float32[Tensor, "h w k"] | None = None
 
     @staticmethod
     def absent(rows: int, columns: int) -> PatchGrid:
@@ -46,6 +49,7 @@ class BatchGeometry:
         images: how many pictures (tiles) every image has.
         samples: how many images every sample has.
         frame: that the coordinates are in.
+        beside: (patches, k) further numbers of every patch; None: there are none.
     """
 
     xyz: Float32[Tensor, "n 3"]
@@ -54,14 +58,16 @@ class BatchGeometry:
     images: tuple[int, ...]
     samples: tuple[int, ...]
     frame: Frame = "ego_level"
+    beside: Float32[Tensor, "_ k"] | None = None
 
     def __post_init__(self) -> None:
         patches = sum(rows * columns for rows, columns in self.grids)
-        if len(self.xyz) != patches or len(self.valid) != patches:
+        beside = patches if self.beside is None else len(self.beside)
+        if not len(self.xyz) == len(self.valid) == beside == patches:
             raise ParameterError(
                 "the points do not fill the grids", where="patch geometry",
                 expected=f"{patches} patches in grids {self.grids}",
-                found=f"{len(self.xyz)} points, {len(self.valid)} marks",
+                found=f"{len(self.xyz)} points, {len(self.valid)} marks, {beside} rows of numbers beside",
             )  # fmt: skip
         if sum(self.images) != len(self.grids) or sum(self.samples) != len(self.images):
             raise ParameterError(
@@ -74,7 +80,10 @@ class BatchGeometry:
     def of(samples: Sequence[Sequence[Sequence[PatchGrid]]], frame: Frame = "ego_level") -> BatchGeometry:
         """From the pictures (tiles) of the images of the samples.
 
-        Raises `ParameterError` when there is no picture at all.
+        A picture without any point needs no numbers beside.
+
+        Raises `ParameterError` when there is no picture at all, or when pictures differ in how many numbers
+        stand beside their points.
         """
         pictures = [picture for images in samples for tiles in images for picture in tiles]
         if not pictures:
@@ -86,6 +95,7 @@ class BatchGeometry:
             tuple(len(tiles) for images in samples for tiles in images),
             tuple(len(images) for images in samples),
             frame,
+            _beside(pictures),
         )
 
     @staticmethod
@@ -115,4 +125,22 @@ class BatchGeometry:
 
     def to(self, device: torch.device) -> BatchGeometry:
         """The same on another device."""
-        return replace(self, xyz=self.xyz.to(device), valid=self.valid.to(device))
+        beside = None if self.beside is None else self.beside.to(device)
+        return replace(self, xyz=self.xyz.to(device), valid=self.valid.to(device), beside=beside)
+
+
+def _beside(pictures: Sequence[PatchGrid]) -> Float32[Tensor, "n k"] | None:
+    """The numbers beside the points of all pictures; zeros in pictures without a point that have none."""
+    counts = [None if p.beside is None else p.beside.shape[-1] for p in pictures]
+    width = next((count for count in counts if count is not None), None)
+    if width is None:
+        return None
+    for number, (picture, count) in enumerate(zip(pictures, counts, strict=True)):
+        if count != width and not (count is None and not picture.valid.any()):
+            raise ParameterError(
+                "pictures with different numbers beside their points", where=f"picture {number} of the batch",
+                expected=f"{width} numbers a patch, as picture {counts.index(width)}", found=count or "none",
+                hint="align every sample of a batch in the same way",
+            )  # fmt: skip
+    parts = [torch.zeros(*p.valid.shape, width) if p.beside is None else p.beside for p in pictures]
+    return torch.cat([part.float().reshape(-1, width) for part in parts])

@@ -6,7 +6,7 @@ placeholder is written once in a prompt and becomes as many tokens as the model 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,21 @@ class Prepared:
 
     inputs: dict[str, Tensor]
     samples: list[list[list[Grid]]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The images of some samples as their model takes them.
+
+    Attributes:
+        inputs: pixels and what goes with them.
+        samples: for each sample and image, the grids of its pictures.
+        texts: for each sample and image, what stands in the prompt for it.
+    """
+
+    inputs: dict[str, Tensor]
+    samples: list[list[list[Grid]]]
+    texts: list[list[str]]
 
 
 class Preparer:
@@ -66,28 +81,29 @@ class Preparer:
         words = folder / "llm" if (folder / "llm").is_dir() else folder
         pixels = folder / "vision_tower" if (folder / "vision_tower").is_dir() else folder
         tokenizer = AutoTokenizer.from_pretrained(words, trust_remote_code=False, local_files_only=True)
-        return cls(model, tokenizer, image_processor(pixels))
+        inner = image_processor(pixels)
+        return cls(model, tokenizer, family_of(model).image_processor(model, inner))
 
-    def __call__(self, texts: Sequence[str], images: Sequence[Sequence[Any]]) -> Prepared:
+    def __call__(
+        self, texts: Sequence[str], images: Sequence[Sequence[Any]], names: Sequence[str] = ()
+    ) -> Prepared:
         """Inputs of a batch, padded at the left.
 
         Args:
             texts: a prompt for each sample, with a placeholder for each of its images.
             images: Pillow images of each sample.
+            names: of the samples, for messages.
 
         Raises:
             ParameterError: no image at all, as many placeholders as images in no sample, or a prompt that is
                 longer than the model's context; the sample is named.
         """
-        _require_matching(texts, images, self.family.placeholder)
-        processed = self.family.process(self.image_processor, images)
-        tiles = self.family.tiles(self.model, processed)
-        layouts = _layouts(processed, len(tiles))
-        counts = self.family.image_tokens(self.model, tiles, processed)
-        written = iter(self.family.image_text(*image) for image in zip(tiles, counts, layouts, strict=True))
+        where = [f"sample {name}" for name in names or (f"{k} of the batch" for k in range(len(texts)))]
+        _require_matching(texts, images, self.family.placeholder, where)
+        shown = self.show(images)
         prompts = [
-            _expanded(self.family.prompt(text, self.tokenizer), self.family.placeholder, written)
-            for text in texts
+            self.expanded(self.family.prompt(text, self.tokenizer), own)
+            for text, own in zip(texts, shown.texts, strict=True)
         ]
         encoded = self.tokenizer(
             prompts, padding=True, padding_side="left", return_tensors="pt",
@@ -95,20 +111,39 @@ class Preparer:
         )  # fmt: skip
         ids, image_id = encoded["input_ids"], int(self.model.config.image_token_id)
         tokens = {name: encoded[name] for name in ("input_ids", "attention_mask")}
-        self._require_context(encoded["attention_mask"])
-        inputs = {**tokens, **self.family.extra_inputs(ids, image_id), **processed}
-        left = iter(tiles)
-        return Prepared(inputs, [[next(left) for _ in own] for own in images])
+        for number, length in enumerate(encoded["attention_mask"].sum(1).tolist()):
+            self.require_context(length, where[number])
+        inputs = {**tokens, **self.family.extra_inputs(ids, image_id), **shown.inputs}
+        return Prepared(inputs, shown.samples)
 
-    def _require_context(self, mask: Tensor) -> None:
+    def show(self, images: Sequence[Sequence[Any]]) -> Shown:
+        """Pillow images of each sample as the model takes them."""
+        processed = self.family.process(self.image_processor, images)
+        tiles = self.family.tiles(self.model, processed)
+        layouts = _layouts(processed, len(tiles))
+        counts = self.family.image_tokens(self.model, tiles, processed)
+        written = iter(self.family.image_text(*image) for image in zip(tiles, counts, layouts, strict=True))
+        left = iter(tiles)
+        return Shown(
+            processed,
+            [[next(left) for _ in own] for own in images],
+            [[next(written) for _ in own] for own in images],
+        )
+
+    def expanded(self, text: str, written: Sequence[str]) -> str:
+        """A text with each placeholder replaced by what stands for that image."""
+        first, *rest = text.split(self.family.placeholder)
+        return first + "".join(image + part for image, part in zip(written, rest, strict=True))
+
+    def require_context(self, length: int, where: str) -> None:
+        """Raise `ParameterError`, naming `where`, for a prompt longer than the model's context."""
         most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        for number, length in enumerate(mask.sum(1).tolist()):
-            if most is not None and length > most:
-                raise ParameterError(
-                    "a prompt is longer than the model's context", where=f"sample {number} of the batch",
-                    expected=f"at most {most} tokens", found=f"{length} tokens",
-                    hint="show fewer views, or smaller ones",
-                )  # fmt: skip
+        if most is not None and length > most:
+            raise ParameterError(
+                "a prompt is longer than the model's context", where=where,
+                expected=f"at most {most} tokens", found=f"{length} tokens",
+                hint="show fewer views, or smaller ones",
+            )  # fmt: skip
 
 
 def image_processor(folder: Path) -> Any:
@@ -142,16 +177,18 @@ def image_processor(folder: Path) -> Any:
         ) from error  # fmt: skip
 
 
-def _require_matching(texts: Sequence[str], images: Sequence[Sequence[Any]], placeholder: str) -> None:
+def _require_matching(
+    texts: Sequence[str], images: Sequence[Sequence[Any]], placeholder: str, where: Sequence[str]
+) -> None:
     if len(texts) != len(images) or not any(images):
         raise ParameterError(
             "a batch needs images for its prompts", expected=f"images for {len(texts)} prompts",
             found=f"{len(images)} samples, {sum(map(len, images))} images",
         )  # fmt: skip
-    for number, (text, own) in enumerate(zip(texts, images, strict=True)):
+    for name, text, own in zip(where, texts, images, strict=True):
         if text.count(placeholder) != len(own):
             raise ParameterError(
-                "placeholders and images differ", where=f"sample {number} of the batch",
+                "placeholders and images differ", where=name,
                 expected=f"{len(own)} x {placeholder}", found=text.count(placeholder),
             )  # fmt: skip
 
@@ -163,9 +200,3 @@ def _layouts(processed: dict[str, Any], images: int) -> list[Grid]:
         return [(0, 0)] * images
     flat = [[int(v) for own in values for v in own] for values in (rows, columns)]
     return list(zip(*flat, strict=True))
-
-
-def _expanded(text: str, placeholder: str, written: Iterator[str]) -> str:
-    """Each placeholder replaced by the next image's text."""
-    first, *rest = text.split(placeholder)
-    return first + "".join(next(written) + part for part in rest)

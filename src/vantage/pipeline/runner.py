@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vantage.core.errors import ContractError, ParameterError, SetAsideError, VantageError
+from vantage.core.names import load
 from vantage.core.tasks import Facts, Task
 from vantage.pipeline import link
 from vantage.pipeline.ahead import look_ahead, require_room, some, tell_dry
@@ -168,8 +169,16 @@ class _Run:
         found = plan.look_up(verify=False)
         todo = self._todo(wanted, found)
         ahead = look_ahead(self.workspace, plan, todo, len(wanted), self._workers(todo), watcher)
+        self._rehearse(todo, watcher)
         tell_dry(self.workspace, plan.stage.name, ahead, watcher)
         return self._report(found, [], len(wanted), None, time.monotonic() - started)
+
+    def _rehearse(self, todo: Sequence[Item], watcher: Watcher) -> None:
+        if self.plan.body.rehearsal is None:
+            return
+        for item in todo:
+            for line in load(self.plan.body.rehearsal)(self._job(item).task, item.config):
+                watcher.say(f"{self.plan.stage.name} {item.name}: {line}")
 
     def _todo(self, wanted: Sequence[Item], found: Mapping[str, Manifest]) -> list[Item]:
         return [item for item in wanted if item.name not in found or not self.plan.body.reusable]
@@ -226,6 +235,7 @@ class _Run:
             ),
             store=self.plan.store.folder,
             may_set_aside=stage.unit == "scan",
+            tracker=self.plan.body.tracker,
         )
 
     def _refuse_too_many(self, found: Mapping[str, Manifest]) -> None:

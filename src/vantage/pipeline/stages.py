@@ -24,6 +24,8 @@ class StageBody:
             much to find. A `ScanError` counts as such a text: the body will meet it again.
         cost: `(config, items, cache, progress) -> Cost or None`, what some items will bring in from outside;
             asked before any work.
+        rehearsal: `(task, config) -> lines`, what a dry run tells beyond the cost, writing nothing.
+        tracker: `(workspace, warn) -> Tracker or None`, where an item's run is shown while it goes on.
         listing: keys of the configuration (`"generated.rooms"`) that do not shape an item's output: which
             items there are, where they are found; not part of an item's key, so another room costs one room.
         per_item: a mapping field of which an item sees only its own entry.
@@ -39,6 +41,8 @@ class StageBody:
     finish: str | None = None
     fingerprint: str | None = None
     cost: str | None = None
+    rehearsal: str | None = None
+    tracker: str | None = None
     listing: tuple[str, ...] = ()
     per_item: str | None = None
     follows: str | None = None
@@ -100,7 +104,9 @@ STAGES: Table = {
     "finetune": StageBody(
         body="vantage.training.stage:finetune",
         config="vantage.training.config:FinetuneConfig",
-        listing=("checkpoint_every",),
+        rehearsal="vantage.training.rehearsal:rehearse",
+        tracker="vantage.registry.tracking:training_tracker",
+        listing=("checkpoint_every", "workers", "resume"),
         per_item="arms",
     ),
     "evaluate": StageBody(

@@ -33,6 +33,7 @@ class Job:
         task: the task; `out` is filled in by the worker.
         store: the stage's folder in the store.
         may_set_aside: whether a `ScanError` sets the item aside; otherwise it stops the stage.
+        tracker: `"module:function"`, `(workspace, warn) -> Tracker or None`; None for no tracker.
         rows: for the finishing step, the index; its task's `out` is the assembled folder.
     """
 
@@ -45,6 +46,7 @@ class Job:
     store: Path
     may_set_aside: bool
     rows: tuple[Any, ...] | None = None
+    tracker: str | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,8 @@ def _run(job: Job, reporter: _Reporter) -> Manifest:
 
 def _call(job: Job, reporter: _Reporter, out: Path) -> Manifest:
     job.task.work.mkdir(parents=True, exist_ok=True)
-    task = replace(job.task, out=out, progress=reporter)
+    tracker = None if job.tracker is None else load(job.tracker)(job.store.parents[2], reporter.say)
+    task = replace(job.task, out=out, progress=reporter, tracker=tracker)
     started = time.monotonic()
     try:
         facts = load(job.body)(task, job.config)

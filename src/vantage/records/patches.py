@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, Int64, Shaped
 from vantage.core import atomic
 from vantage.core.errors import ContractError
 from vantage.geometry.warp import ImageWarp
-from vantage.records.arrays import write_arrays
+from vantage.records.arrays import map_arrays, write_arrays
 from vantage.records.jsonfile import read_json_record
 
 PATCHES_FILE = "patches.npz"
@@ -92,8 +92,11 @@ def write_patches(folder: Path, patches: PatchCoordinates) -> None:
     write_arrays(folder / PATCHES_FILE, {"version": np.array(version, np.int64), **arrays})
 
 
-def read_patches(folder: Path) -> PatchCoordinates:
-    """Patch coordinates of a scan (aligned world, metres); `ContractError` when missing or misshapen."""
+def read_patches(folder: Path, mapped: bool = False) -> PatchCoordinates:
+    """Patch coordinates of a scan (aligned world, metres); `ContractError` when missing or misshapen.
+
+    With `mapped` the arrays stay on the disk until rows of them are looked at.
+    """
     path = folder / PATCHES_FILE
     if not path.is_file():
         raise ContractError("a scan's patch coordinates are missing", where=path, hint="run lift again")
@@ -102,7 +105,7 @@ def read_patches(folder: Path) -> PatchCoordinates:
         if version not in (VERSION, WITH_WARP):
             known = f"{VERSION} or {WITH_WARP}"
             raise ContractError("another version", where=path, expected=known, found=version)
-        arrays = {name: data[name] for name in _ARRAYS}
+        arrays = map_arrays(path, _ARRAYS) if mapped else {name: data[name] for name in _ARRAYS}
         warp = ImageWarp.from_dict(json.loads(str(data["warp"]))) if version == WITH_WARP else None
     valid = arrays["valid"]
     shape = (len(arrays["frame_ids"]), *(valid.shape[1:] if warp is None else warp.shape))

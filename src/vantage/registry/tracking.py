@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vantage.registry.store import Store
+from vantage.core.tracking import OpenRun, Tracker
+from vantage.registry.live import DIGEST_TAG, LIVE_TAG, LiveRun, log_params
+from vantage.registry.store import Store, find_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
-DIGEST_TAG = "vantage.digest"
-_METRICS_A_CALL = 1000  # MLflow's limits on one call
-_ITEMS_A_CALL = 100
+LIVE_VARIABLE = "VANTAGE_LIVE_RUNS"
+_METRICS_A_CALL = 1000  # MLflow's limit on one call
 
 
 class MlflowTracker:
-    """`vantage.core.tracking.Tracker` on an MLflow store."""
+    """`vantage.core.tracking.Tracker` on an MLflow store; `warn` hears once of a server that is away."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, warn: Callable[[str], None] = lambda _text: None) -> None:
         self.store = store
+        self._warn = warn
+
+    def open(self, name: str, key: str, *, params: Mapping[str, str], tags: Mapping[str, str]) -> OpenRun:
+        """Open a run for work that begins or goes on now; returns at once."""
+        tags = {**provenance_tags(self.store.folder.parent), **tags}
+        return LiveRun(self.store, name, key, params, tags, self._warn)
 
     def find(self, digest: str, name: str | None = None) -> str | None:
         """Id of the finished run with this digest, of this name if given."""
@@ -52,6 +60,7 @@ class MlflowTracker:
         client = self.store.client()
         with self.store.lock():
             if (known := self.find(digest, name)) is not None:
+                self._complete(client, known, params, metrics, tags, history)
                 return known
             self._fail_unfinished(client, name, digest)
             run = client.create_run(
@@ -60,6 +69,26 @@ class MlflowTracker:
             _log(client, run.info.run_id, params, [*_of_history(history), *_final(metrics, len(history))])
             client.set_terminated(run.info.run_id, "FINISHED")
             return str(run.info.run_id)
+
+    def _complete(
+        self,
+        client: MlflowClient,
+        run_id: str,
+        params: Mapping[str, str],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        history: Sequence[Mapping[str, float]],
+    ) -> None:
+        """Add to a run that was open while its work went on what is known of the finished output, once."""
+        run = client.get_run(run_id)
+        if LIVE_TAG not in run.data.tags:
+            return
+        missing = _of_history(history) if run.data.tags[LIVE_TAG] == "gaps" else []
+        known = set(run.data.params)
+        _log(client, run_id, params, [*missing, *_final(metrics, len(history))], known)
+        for key, value in tags.items():
+            client.set_tag(run_id, key, value)
+        client.delete_tag(run_id, LIVE_TAG)
 
     def _fail_unfinished(self, client: MlflowClient, name: str, digest: str) -> None:
         where = (
@@ -90,12 +119,30 @@ def git_commit(folder: Path) -> str:
     return answer.stdout.strip() or "unknown"
 
 
-def _log(client: MlflowClient, run_id: str, params: Mapping[str, str], metrics: Sequence[Metric]) -> None:
-    from mlflow.entities import Param
+def training_tracker(workspace: Path, warn: Callable[[str], None]) -> Tracker | None:
+    """Where runs of the workspace are shown while they go on; None where nobody watches.
 
-    entries = [Param(key, str(value)) for key, value in sorted(params.items())]
-    for at in range(0, len(entries), _ITEMS_A_CALL):
-        client.log_batch(run_id, params=entries[at : at + _ITEMS_A_CALL])
+    Somebody does where MLFLOW_TRACKING_URI names a server, or VANTAGE_LIVE_RUNS is 1. Otherwise `promote`
+    records the finished runs, and training does not wait for MLflow to start.
+    """
+    if not os.environ.get("MLFLOW_TRACKING_URI") and os.environ.get(LIVE_VARIABLE) != "1":
+        return None
+    if importlib.util.find_spec("mlflow") is None:
+        warn("MLflow is not installed, so nothing is shown while training; its history is kept")
+        return None
+    for name, value in (("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"), ("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")):
+        os.environ.setdefault(name, value)  # MLflow's own would say after minutes that a server is away
+    return MlflowTracker(find_store(workspace), warn)
+
+
+def _log(
+    client: MlflowClient,
+    run_id: str,
+    params: Mapping[str, str],
+    metrics: Sequence[Metric],
+    known: set[str] | None = None,
+) -> None:
+    log_params(client, run_id, params, known or set())
     for at in range(0, len(metrics), _METRICS_A_CALL):
         client.log_batch(run_id, metrics=metrics[at : at + _METRICS_A_CALL])
 

@@ -12,6 +12,7 @@ from transformers import LlavaForConditionalGeneration
 from vantage.core.seeds import priority
 from vantage.models.encoders import PositionEncoder
 from vantage.models.injector import Injector
+from vantage.models.losses import Losses
 from vantage.models.packing import answer_logits
 from vantage.models.pocket import bound, fresh_injector, pixels, prefix_positions
 from vantage.training.collate import Batch
@@ -37,16 +38,28 @@ class Arm(nn.Module):
         self.base = base
         self.injector: Injector | None = None
         self.encoder: PositionEncoder | None = None
-        if config.site != "none":
+        site = config.entry
+        if site != "none":
             own_seed = priority(seed, "position encoder") % 2**63
-            self.injector = fresh_injector(base, config.site, own_seed)
+            self.injector = fresh_injector(base, site, own_seed)
             self.encoder = self.injector.encoder
         self._pixels = samples.images
         self._features: Float32[Tensor, "f 64 c"] | None = None
 
+        self._rates = config.rates()
+
     def trained(self) -> dict[str, nn.Parameter]:
         """The trained parameters by name, in a fixed order."""
         return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+    def rate(self, name: str) -> float:
+        """Peak learning rate: the projector's or the embedding's."""
+        projector, position = self._rates
+        return position if name.startswith("encoder.") else projector
+
+    def checkpoint_gradients(self) -> None:
+        """Compute the decoder's and the tower's activations again in the backward pass."""
+        self.base.gradient_checkpointing_enable({"use_reentrant": False})
 
     def prepare(self, tell: Callable[[int, int], None] = lambda _d, _t: None) -> None:
         """Run the frozen tower over all frames once, where that is allowed."""
@@ -62,7 +75,7 @@ class Arm(nn.Module):
                 tell(min(start + _CHUNK, len(self._pixels)), len(self._pixels))
         self._features = torch.cat(parts)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch) -> Losses:
         """Mean cross entropy of the answers over the whole vocabulary."""
         device = self.base.device
         scenes, views = batch.frames.shape
@@ -78,4 +91,4 @@ class Arm(nn.Module):
         prefix = tokens.reshape(scenes, views * tokens.shape[1], tokens.shape[2])
         positions = prefix_positions(scenes, prefix.shape[1]).to(device)
         logits = answer_logits(self.base, prefix, batch.packed.to(device), positions)
-        return nn.functional.cross_entropy(logits, batch.answer.to(device))
+        return Losses(nn.functional.cross_entropy(logits, batch.answer.to(device)), batch.tokens)

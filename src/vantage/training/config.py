@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from vantage.core.errors import ParameterError
 
@@ -18,34 +18,69 @@ class ArmConfig:
     """One trained variant.
 
     Attributes:
-        recipe: what is added to the base; `multiview` trains the projector and a 3D position embedding.
-        site: where the embedding enters; `none` trains the projector alone. `post_vit` is the default;
-            `pre_vit` is the published site and learns more slowly: give it 700 steps or more.
+        recipe: what is added to the base: `multiview` trains the projector and a 3D position embedding; the
+            pocket model knows this one alone, other bases also `situated`, `grounded` and `posealign`.
+        site: where the embedding enters, `none` for nowhere; None: as the recipe has it (for the pocket model
+            `post_vit`). `pre_vit` is the published site of `multiview` and learns more slowly: give it 700
+            steps or more.
         coordinates: `true`, or a control: those of a sample of another room, or turned by a random yaw.
         steps: training steps, or None for the stage's.
-        lr_projector, lr_position: learning rates, or None for the site's own.
+        lr_projector, lr_position: the pocket model's learning rates, or None for the site's own.
+        options: what is done otherwise than the recipe has it (`tune`, `lora`, `encoder`, `align`, ...), see
+            `vantage.models.recipes.RecipeOptions`; not for the pocket model.
     """
 
-    recipe: Literal["multiview"] = "multiview"
-    site: Site = "post_vit"
+    recipe: Literal["multiview", "situated", "grounded", "posealign"] = "multiview"
+    site: Site | None = None
     coordinates: Coordinates = "true"
     steps: Annotated[int, Ge(1)] | None = None
     lr_projector: Annotated[float, Gt(0)] | None = None
     lr_position: Annotated[float, Gt(0)] | None = None
+    options: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.options is not None:
+            from vantage.models.recipes import read_options
+
+            read_options(self.options, "options")
+
+    @property
+    def entry(self) -> Site:
+        """The pocket model's site."""
+        return self.site or "post_vit"
 
     def rates(self) -> tuple[float, float]:
         """Learning rates of projector and embedding."""
-        own = {"pre_vit": (2e-3, 4e-3)}.get(self.site, (5e-4, 5e-3))
+        own = {"pre_vit": (2e-3, 4e-3)}.get(self.entry, (5e-4, 5e-3))
         return self.lr_projector or own[0], self.lr_position or own[1]
 
 
 def _arms() -> dict[str, ArmConfig]:
     return {
         "projector": ArmConfig(site="none"),
-        "embedding": ArmConfig(),
-        "other_sample": ArmConfig(coordinates="other_sample"),
-        "random_yaw": ArmConfig(coordinates="random_yaw"),
+        "embedding": ArmConfig(site="post_vit"),
+        "other_sample": ArmConfig(site="post_vit", coordinates="other_sample"),
+        "random_yaw": ArmConfig(site="post_vit", coordinates="random_yaw"),
     }
+
+
+@dataclass(frozen=True)
+class VlmTraining:
+    """How a base that is not the pocket model is trained.
+
+    Attributes:
+        revision: of a base on the hub: commit, branch or tag; empty for its main branch.
+        weights: precision that the base is held in; what is added is float32.
+        tokens: of a micro batch at most, padding counted.
+        samples: of a micro batch at most.
+        micro_batches: of a step, over all processes, whose number has to divide it.
+    """
+
+    revision: str = ""
+    weights: Literal["float32", "bfloat16"] = "float32"
+    tokens: Annotated[int, Ge(1)] = 16384
+    samples: Annotated[int, Ge(1)] = 16
+    micro_batches: Annotated[int, Ge(1)] = 1
 
 
 @dataclass(frozen=True)
@@ -53,15 +88,28 @@ class FinetuneConfig:
     """How every arm is trained: the same scenes and questions in the same order.
 
     Attributes:
-        base: `shipped`, or a folder made by `python -m vantage.models.base`.
+        base: `shipped` (the pocket model), a folder made by `python -m vantage.models.base`, or a
+            vision-language model: its folder or its name on the hub.
         steps: training steps.
-        scenes: situations in a batch.
+        scenes: situations in a batch, over all processes.
         questions: questions asked of each, at most.
         warm_up: steps until the full learning rate.
         threads: of torch; results are equal for equal thread counts only.
         precision: `bf16` is faster where the processor has it; `auto` uses it there and `fp32` elsewhere.
         checkpoint_every: steps between checkpoints.
+        accumulate: micro batches that each process divides its share of a step's situations into; the losses
+            are the same but for rounding, the memory is less.
+        gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
+        workers: threads that prepare batches ahead; results are the same for any number.
+        resume: go on from the checkpoint of a killed run; false begins anew.
+        validation_share: share of the training rooms, by a hash of their names, that are validated on and not
+            trained on.
+        validate_every: steps between validations; 0 for none.
+        validation_batches: batches that each validation looks at, always the same.
+        patience: validations without a lower loss after which an arm's training ends; 0 for never.
+        keep: what is kept of a run with validations: its `last` weights, or those of the `best` loss.
         families: question families trained on.
+        vlm: for a base that is not the pocket model.
         arms: variants by name.
     """
 
@@ -74,8 +122,31 @@ class FinetuneConfig:
     threads: Annotated[int, Ge(1)] = 1
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     checkpoint_every: Annotated[int, Ge(1)] = 50
+    accumulate: Annotated[int, Ge(1)] = 1
+    gradient_checkpointing: bool = False
+    workers: Annotated[int, Ge(0)] = 0
+    resume: bool = True
+    validation_share: Annotated[float, Ge(0), Lt(1)] = 0.0
+    validate_every: Annotated[int, Ge(0)] = 0
+    validation_batches: Annotated[int, Ge(1)] = 8
+    patience: Annotated[int, Ge(0)] = 0
+    keep: Literal["last", "best"] = "last"
     families: tuple[str, ...] = ("exist", "category", "side", "direction", "distance", "nearest", "size")
+    vlm: VlmTraining = field(default_factory=VlmTraining)
     arms: dict[str, ArmConfig] = field(default_factory=_arms)
+
+    def __post_init__(self) -> None:
+        if (self.validate_every > 0) != (self.validation_share > 0):
+            raise ParameterError(
+                "validation needs rooms and times", where="finetune.validation_share, validate_every",
+                expected="both above 0, or both 0",
+                found=f"{self.validation_share}, {self.validate_every}",
+            )  # fmt: skip
+        if self.validate_every == 0 and (self.patience > 0 or self.keep == "best"):
+            raise ParameterError(
+                "nothing is validated", where="finetune.patience, finetune.keep",
+                expected="finetune.validate_every above 0", found="0",
+            )  # fmt: skip
 
     def arm(self, name: str) -> ArmConfig:
         """The arm of that name; `ParameterError` with the names there are."""

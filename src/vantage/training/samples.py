@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
-from vantage.core.errors import ContractError
+from vantage.core.errors import ContractError, ParameterError
 from vantage.core.hashing import digest_bytes, digest_json
+from vantage.core.seeds import fraction
 from vantage.models.answering import model_image
 from vantage.models.pocket import GRID, PATCHES
 from vantage.models.tokens import answer_id, question_ids
@@ -26,9 +27,10 @@ from vantage.scans.pixels import read_color
 @dataclass(frozen=True)
 class Situation:
     """An ego, its views, its questions. `views` are rows of the frame arrays, the ego's first; questions are
-    (token ids, answer id)."""
+    (token ids, answer id); `name` says in messages which one it is."""
 
-    room: int
+    name: str
+    room: str
     views: tuple[int, ...]
     T_ego_aligned: Float64[np.ndarray, "4 4"]
     questions: tuple[tuple[tuple[int, ...], int], ...]
@@ -50,6 +52,22 @@ class Samples:
     def questions(self) -> int:
         """Number of questions."""
         return sum(len(s.questions) for s in self.situations)
+
+    def split(self, share: float, seed: int) -> tuple[Samples, Samples]:
+        """Training and validation samples: rooms go to validation by a hash of their names.
+
+        Raises:
+            ParameterError: one of the two has no situation.
+        """
+        kept = [s for s in self.situations if fraction(seed, "validation", s.room) >= share]
+        aside = [s for s in self.situations if fraction(seed, "validation", s.room) < share]
+        if not kept or not aside:
+            raise ParameterError(
+                "rooms cannot be divided into training and validation", where="finetune.validation_share",
+                expected="a share that leaves rooms on both sides",
+                found=f"{share}: {len(kept)} situations to train on, {len(aside)} to validate",
+            )  # fmt: skip
+        return replace(self, situations=tuple(kept)), replace(self, situations=tuple(aside))
 
     def digest(self) -> str:
         """Digest of everything a training run sees; a checkpoint is only taken up on the same samples."""
@@ -79,7 +97,6 @@ def load_samples(
     xyz: list[Float32[np.ndarray, "n 64 3"]] = []
     valid: list[Bool[np.ndarray, "n 64"]] = []
     situations: list[Situation] = []
-    rooms: dict[str, int] = {}
     for done, scan in enumerate(scans):
         questions = read_questions(inputs["synthesize"] / scan)
         questions = [q for q in questions if q.split == "train" and q.family in families]
@@ -87,8 +104,7 @@ def load_samples(
             rows = _read_frames(
                 inputs, scan, sorted({v for q in questions for v in q.views}), frames, xyz, valid
             )
-            room = rooms.setdefault(questions[0].room_id, len(rooms))
-            situations += _situations(questions, rows, room)
+            situations += _situations(scan, questions, rows)
         tell(done + 1, len(scans))
     if not situations:
         raise ContractError(
@@ -105,8 +121,8 @@ def _read_frames(
     scan: str,
     frame_ids: Sequence[int],
     frames: list[UInt8[np.ndarray, "64 64 3"]],
-    xyz: list[Float32[np.ndarray, "n 64 3"]],
-    valid: list[Bool[np.ndarray, "n 64"]],
+    xyz: list[Float32[np.ndarray, "_ 64 3"]],
+    valid: list[Bool[np.ndarray, "_ 64"]],
 ) -> dict[int, int]:
     """Append the frames' pictures and points; returns the row of each frame id."""
     patches = read_squashed_patches(inputs["lift"] / scan, (GRID, GRID))
@@ -128,7 +144,7 @@ def _read_frames(
     return rows
 
 
-def _situations(questions: Sequence[Question], rows: dict[int, int], room: int) -> list[Situation]:
+def _situations(scan: str, questions: Sequence[Question], rows: dict[int, int]) -> list[Situation]:
     """Questions of one ego and one set of views together."""
     found = []
     ordered = sorted(questions, key=lambda q: (q.ego_frame_id, q.views, q.question_id))
@@ -137,7 +153,8 @@ def _situations(questions: Sequence[Question], rows: dict[int, int], room: int) 
         T_aligned_ego = np.asarray(asked[0].T_aligned_ego, dtype=np.float64)
         found.append(
             Situation(
-                room=room,
+                name=f"{scan}/frame {asked[0].ego_frame_id}",
+                room=asked[0].room_id,
                 views=tuple(rows[v] for v in views),
                 T_ego_aligned=np.linalg.inv(T_aligned_ego),
                 questions=tuple((question_ids(q.question), answer_id(q.answer)) for q in asked),

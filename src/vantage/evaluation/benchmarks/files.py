@@ -12,6 +12,11 @@ from typing import Any
 
 from vantage.core.errors import ContractError, ParameterError
 
+HEADER = "vantage_predictions"
+"""The field by which the first line of `vantage predict`'s files is known; the line is no prediction."""
+SET_ASIDE = "set_aside"
+"""The field that tells why a model was not asked, or did not answer; such a line is no prediction either."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -131,6 +136,25 @@ def records(path: Path, value: Any, key: str | None = None) -> list[Record]:
         row if isinstance(row, Record) else _record(f"{path}, record {i}", row)
         for i, row in enumerate(value, start=1)
     ]
+
+
+def predicted(path: Path, value: Any, benchmark: str) -> list[Record]:
+    """The records of a file of predictions, without the header and the items set aside by `vantage predict`.
+
+    Raises:
+        ContractError: it is no list of records, or its header names another benchmark.
+    """
+    found = []
+    for row in records(path, value):
+        if row.has(HEADER):
+            if row.fields.get("benchmark") != benchmark:
+                raise ContractError(
+                    "predictions for another benchmark", where=row.where, expected=benchmark,
+                    found=row.fields.get("benchmark"),
+                )  # fmt: skip
+        elif not row.has(SET_ASIDE):
+            found.append(row)
+    return found
 
 
 def unique(rows: Sequence[Record], key: Callable[[Record], str]) -> dict[str, Record]:

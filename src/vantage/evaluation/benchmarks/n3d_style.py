@@ -20,9 +20,9 @@ from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Vari
 from vantage.evaluation.metrics import numbers, spoken
 from vantage.evaluation.metrics.measure import Measure, by_group
 from vantage.evaluation.scorers import em_refined_strict
+from vantage.records.thinking import split_thinking
 
 _DIRECTION = re.compile(r"\b(left|right|front|behind|above|below|near|far)(?:er|est|most)?\b", re.IGNORECASE)
-_THINKING = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,9 @@ def key(row: Record) -> str:
     return row.text("question_id")
 
 
-def spoken_part(text: str) -> str:
-    """A reply without its reasoning between `<think>` and `</think>`."""
-    return _THINKING.sub("", text).strip()
-
-
 def state(question: Question, reply: Reply) -> State:
     """Unparsed is a reply to a numeric question without one number."""
-    text = spoken_part(reply.text)
+    text = split_thinking(reply.text).answer
     if not text:
         return "empty"
     return "unparsed" if question.numeric and numbers.only_length_m(text) is None else "answered"
@@ -69,7 +64,7 @@ def state(question: Question, reply: Reply) -> State:
 
 def right(question: Question, reply: str) -> bool:
     """Whether a reply is right by the rules at the top."""
-    text, truth = spoken_part(reply), question.truth
+    text, truth = split_thinking(reply).answer, question.truth
     if question.numeric:
         wanted = numbers.only_length_m(truth)
         return wanted is not None and numbers.within_quarter(numbers.only_length_m(text), wanted)

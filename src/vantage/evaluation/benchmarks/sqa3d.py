@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from vantage.evaluation.benchmarks import answers
 from vantage.evaluation.benchmarks.answers import Reply
 from vantage.evaluation.benchmarks.files import Record, beside, load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, Variant
+from vantage.evaluation.benchmarks.sqa3d_localization import heading_of, position_of
 from vantage.evaluation.metrics.measure import Measure, mean_of
 from vantage.evaluation.scorers import sqa3d_shared_word
+from vantage.geometry.transforms import wrap
 
 _TYPES = ("what", "is", "how", "can", "which")
 
@@ -28,6 +31,7 @@ class Question:
         answers: the one accepted answer.
         group: what, is, how, can, which or others.
         identity: what the official script for language models tells questions apart by.
+        noted: the annotation's record, which holds the asker's place.
     """
 
     question: str
@@ -35,6 +39,21 @@ class Question:
     answers: tuple[str, ...]
     group: str
     identity: str
+    noted: Record = field(default_factory=lambda: Record("", {}))
+
+    def place(self) -> tuple[float, float, float] | None:
+        """Where the asker stands (x, y, metres) and which way it faces (radians), in the file's own frame.
+
+        None where the annotation has no place. The asker faces the local -x axis: on 49 situations that face
+        a unique object, that axis points 15 degrees beside it in the median, +x 165 degrees.
+
+        Raises `ContractError` for a place that is not in the official form.
+        """
+        if not self.noted.has("position", "rotation"):
+            return None
+        x, y = position_of(self.noted, self.noted.get("position")).tolist()
+        turned = heading_of(self.noted, self.noted.get("rotation"))
+        return x, y, wrap(turned + math.pi)
 
 
 def question_type(question: str) -> str:
@@ -78,7 +97,7 @@ def _item(name: str, asked: Record, noted: Record) -> Item[Question]:
     place = noted.fields.get("rotation"), noted.fields.get("position")
     identity = repr((scene, place, question, situation))
     accepted = tuple(str(a["answer"]) for a in rows)
-    content = Question(question, situation, accepted, question_type(question), identity)
+    content = Question(question, situation, accepted, question_type(question), identity, noted)
     return Item(name, scene, noted.where, content)
 
 

@@ -80,7 +80,7 @@ def _rows(files: Mapping[Path, object], word: str) -> dict[str, Record]:
 
 
 def _item(name: str, row: Record, text: str) -> Item[Situation]:
-    xy, heading = _position(row, row.get("position")), _heading(row, row.get("rotation"))
+    xy, heading = position_of(row, row.get("position")), heading_of(row, row.get("rotation"))
     return Item(name, row.text("scene_id"), row.where, Situation(text, xy, heading))
 
 
@@ -91,8 +91,8 @@ def key(row: Record) -> str:
 
 def prediction(row: Record) -> Guess:
     """`positions` and `rotations`, up to three each, named components; also one `position` and `rotation`."""
-    places = [_position(row, value) for value in _listed(row, "positions", "position")]
-    turns = [_heading(row, value) for value in _listed(row, "rotations", "rotation")]
+    places = [position_of(row, value) for value in _listed(row, "positions", "position")]
+    turns = [heading_of(row, value) for value in _listed(row, "rotations", "rotation")]
     xy = np.array(places).reshape(-1, 2)
     return Guess(xy, np.array(turns, dtype=np.float64), _sigma(row, "sigma_m"), _sigma(row, "sigma_rad"))
 
@@ -115,12 +115,16 @@ def _sigma(row: Record, name: str) -> float | None:
     return float(value)
 
 
-def _position(row: Record, value: object) -> Float64[np.ndarray, "2"]:
+def position_of(row: Record, value: object) -> Float64[np.ndarray, "2"]:
+    """x and y of a position given by named components, metres; `ContractError` for anything else."""
     return _named(row, value, ("x", "y"), "a position with x and y")
 
 
-def _heading(row: Record, value: object) -> float:
-    """The z component of the rotation vector of a quaternion given by named components, -pi to pi."""
+def heading_of(row: Record, value: object) -> float:
+    """The z component of the rotation vector of a quaternion given by named components, -pi to pi.
+
+    `ContractError` for anything else.
+    """
     if isinstance(value, Mapping) and "_x" not in value and "x" in value:
         value = {f"_{name}": number for name, number in value.items()}
     x, y, z, w = _named(row, value, ("_x", "_y", "_z", "_w"), "a rotation with _x, _y, _z and _w")

@@ -10,7 +10,7 @@ from typing import Any
 from vantage.core.errors import ContractError, ParameterError
 from vantage.evaluation.benchmarks import scan2cap, scanqa, sqa3d
 from vantage.evaluation.benchmarks.answers import read_reply
-from vantage.evaluation.benchmarks.files import Record, load, records, unique
+from vantage.evaluation.benchmarks.files import Record, load, predicted, records, unique
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def read_cases(benchmark: str, references: Path, predictions: Path | None) -> li
         raise ContractError("there is nothing to judge", where=references, found="no item")
     if predictions is None:
         return list(cases.values())
-    said = unique(records(predictions, load(predictions)), key)
+    said = unique(predicted(predictions, load(predictions), benchmark), key)
     for name, row in said.items():
         if name not in cases:
             raise ContractError(

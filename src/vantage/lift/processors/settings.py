@@ -123,6 +123,8 @@ def read_processor(source: object) -> dict[str, Any]:
 
 
 def _from_folder(path: Path) -> dict[str, Any]:
+    if (path / "vision_tower").is_dir():  # NVILA keeps its parts in folders of their own
+        return _from_folder(path / "vision_tower") | _tiling(path / "config.json")
     folder = path if path.is_dir() else path.parent
     candidates = [path / name for name in _FILES] if path.is_dir() else [path]
     found = next((file for file in candidates if file.is_file()), None)
@@ -133,8 +135,23 @@ def _from_folder(path: Path) -> dict[str, Any]:
     model = folder / "config.json"
     if values.get("patch_size") is None and model.is_file():
         config = _read_json(model)
-        values["patch_size"] = config.get("vision_config", config).get("patch_size")
-    return values
+        values["patch_size"] = _edge(config.get("vision_config", config).get("patch_size"))
+    return values | _tiling(model)
+
+
+def _tiling(model: Path) -> dict[str, Any]:
+    """What a model's own configuration says of tiles, in the place of its image processor's: NVILA's."""
+    config = _read_json(model) if model.is_file() else {}
+    if config.get("image_aspect_ratio") != "dynamic":
+        return {}
+    told = {name: config[name] for name in ("min_tiles", "max_tiles") if config.get(name) is not None}
+    return {TYPE: "NvilaImageProcessor", **told}
+
+
+def _edge(patch_size: Any) -> Any:
+    """Of patches that a configuration gives as height and width (InternVL's), which are equal."""
+    pair = isinstance(patch_size, list | tuple) and len(set(patch_size)) == 1
+    return patch_size[0] if pair else patch_size
 
 
 def _read_json(path: Path) -> dict[str, Any]:

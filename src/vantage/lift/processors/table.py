@@ -16,6 +16,7 @@ PROCESSORS: Names[Processor] = Names(
         "Idefics3ImageProcessor": _HERE + "idefics3:IDEFICS3",
         "LlavaImageProcessor": _HERE + "single:LLAVA",
         "LlavaOnevisionImageProcessor": _HERE + "llava_onevision:LLAVA_ONEVISION",
+        "NvilaImageProcessor": _HERE + "nvila:NVILA",
         "Qwen2VLImageProcessor": _HERE + "qwen:QWEN2_VL",
         "SiglipImageProcessor": _HERE + "single:SIGLIP",
         "SmolVLMImageProcessor": _HERE + "idefics3:IDEFICS3",

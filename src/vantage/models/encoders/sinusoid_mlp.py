@@ -14,13 +14,16 @@ REACH_M = 3.0
 
 
 class SinusoidMlpEncoder(PositionEncoder):
-    """xyz / `reach` and its sines and cosines at `periods` go through two hidden layers.
+    """Lengths / `reach` and their sines and cosines at `periods`, and plain numbers, go through two hidden
+    layers.
 
     Args:
         width: of the site.
         hidden: of both hidden layers.
         periods: coordinate units; the defaults are metres.
         reach: coordinate units that become 1.
+        numbers: of a patch.
+        lengths: which of them are lengths; the others (axes, shares of an image) are taken as they are.
     """
 
     def __init__(
@@ -29,23 +32,29 @@ class SinusoidMlpEncoder(PositionEncoder):
         hidden: int = 128,
         periods: tuple[float, ...] = PERIODS_M,
         reach: float = REACH_M,
+        numbers: int = 3,
+        lengths: tuple[int, ...] = (0, 1, 2),
     ) -> None:
-        super().__init__(width)
+        super().__init__(width, numbers=numbers)
         self.reach = reach
+        self.lengths = list(lengths)
+        self.plain = [k for k in range(numbers) if k not in lengths]
         self.frequencies: Tensor
         self.register_buffer(
             "frequencies", torch.tensor([2.0 * torch.pi / period for period in periods]), persistent=False
         )
         self.mlp = nn.Sequential(
-            nn.Linear(3 + 3 * 2 * len(periods), hidden),
+            nn.Linear(numbers + len(lengths) * 2 * len(periods), hidden),
             nn.GELU(),
             nn.Linear(hidden, hidden),
             nn.GELU(),
             zeroed(nn.Linear(hidden, width)),
         )
 
-    def embed(self, xyz: Float32[Tensor, "*n 3"]) -> Float32[Tensor, "*n c"]:
+    def embed(self, values: Float32[Tensor, "*n {self.numbers}"]) -> Float32[Tensor, "*n c"]:
         """The network's output."""
-        angles = (xyz[..., None] * self.frequencies).flatten(-2)
-        features: Tensor = self.mlp(torch.cat([xyz / self.reach, angles.sin(), angles.cos()], dim=-1))
+        lengths, plain = values[..., self.lengths], values[..., self.plain]
+        angles = (lengths[..., None] * self.frequencies).flatten(-2)
+        waves = [lengths / self.reach, angles.sin(), angles.cos()]
+        features: Tensor = self.mlp(torch.cat([*waves, plain] if self.plain else waves, dim=-1))
         return features

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
@@ -51,10 +52,16 @@ class Family:
     order: ClassVar[Literal["raster", "raster_with_class", "merge_blocks"]] = "raster"
     tower_name: ClassVar[str] = "vision_tower"
     projector_name: ClassVar[str] = "multi_modal_projector"
+    decoder_name: ClassVar[str] = "language_model"
     placeholder: ClassVar[str] = "<image>"
     """What stands for an image in a prompt, and, repeated, for its tokens."""
     special_tokens: ClassVar[bool] = True
     """Whether the tokenizer adds its own special tokens around a prompt."""
+    marks_images: ClassVar[bool] = True
+    """Whether `prompt` only puts marks around images, which holds inside a chat template too."""
+
+    prefix_sees_question: ClassVar[bool] = False
+    """Whether the decoder lets the views look ahead at the question, so that dialogs cannot share them."""
 
     # Where things are.
 
@@ -65,6 +72,10 @@ class Family:
     def projector(self, model: nn.Module) -> nn.Module:
         """What makes the decoder's tokens of the tower's output."""
         return locate(model, self.projector_name)
+
+    def decoder(self, model: nn.Module) -> nn.Module:
+        """The language model, without its head."""
+        return locate(model, self.decoder_name)
 
     def projectors(self, model: nn.Module) -> dict[str, nn.Module]:
         """Every module between tower and decoder, by a stable name: what "projector only" trains."""
@@ -84,6 +95,10 @@ class Family:
     def edge(self, model: Any) -> int:
         """Edge, in patches, of what becomes one token."""
         return 1
+
+    def logit_cap(self, model: Any) -> float | None:
+        """c where the model keeps its logits within (-c, c) by c tanh(logit / c); None: it does not."""
+        return None
 
     # Which pictures a model is shown.
 
@@ -112,6 +127,19 @@ class Family:
             return None
         return over_pictures(pictures, lambda grid, canvas: blocks(patch_map(grid, canvas), edge))
 
+    def token_members(self, model: Any, inputs: Mapping[str, Any]) -> Int64[Tensor, "tokens k"]:
+        """The patches of each placeholder's token in the decoder, for a call with `inputs`.
+
+        Numbered through the batch; -1: none. A token of -1 alone is no part of a picture (a row end, a class
+        token, padding). Not the same as `members` where the model sorts, cuts or adds tokens after
+        projecting.
+        """
+        pictures = self.expected(model, inputs)
+        members = self.members(model, "post_projector", pictures)
+        if members is None:
+            return torch.arange(sum(rows * columns for rows, columns in pictures.grids))[:, None]
+        return members
+
     def image_tokens(
         self, model: Any, images: Sequence[Sequence[Grid]], inputs: Mapping[str, Any]
     ) -> list[int]:
@@ -123,6 +151,10 @@ class Family:
         return [sum(-(-rows // edge) * -(-columns // edge) for rows, columns in image) for image in images]
 
     # Prompts, where transformers' own processors cannot be built without torchvision.
+
+    def image_processor(self, model: Any, inner: Any) -> Any:
+        """What makes a model's pictures, from the image processor in its folder."""
+        return inner
 
     def process(self, processor: Any, samples: Sequence[Sequence[Any]]) -> dict[str, Any]:
         """What the family's image processor makes of the images of all samples."""
@@ -140,6 +172,15 @@ class Family:
     def prompt(self, text: str, tokenizer: Any) -> str:
         """A prompt with its placeholders, as the family is trained with it."""
         return text
+
+    def positions(
+        self, model: Any, ids: Tensor, mask: Tensor, inputs: Mapping[str, Any]
+    ) -> Int64[Tensor, "a b t"] | None:
+        """Positions of the tokens that `mask` is True at, on each axis; None: they are counted, on one.
+
+        `inputs` are those of the images.
+        """
+        return None
 
     def extra_inputs(self, ids: Tensor, image_id: int) -> dict[str, Tensor]:
         """Further inputs that follow from the token ids."""

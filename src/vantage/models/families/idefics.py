@@ -25,6 +25,7 @@ class Idefics3(Family):
     name = "idefics3"
     tower_name = "vision_model"
     projector_name = "connector"
+    decoder_name = "text_model"
 
     def edge(self, model: Any) -> int:
         """`scale_factor` of the pixel shuffle."""

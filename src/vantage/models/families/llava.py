@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
 from vantage.models.families.base import Family, Point, Site, class_tokens
 from vantage.models.patch_geometry import Grid
 
@@ -25,6 +29,15 @@ class Llava(Family):
         layers = model.config.vision_feature_layer
         several = site == "post_vit" and not isinstance(layers, int)
         return super().width(model, site) * (len(layers) if several else 1)
+
+    def token_members(self, model: Any, inputs: Mapping[str, Any]) -> Int64[Tensor, "tokens k"]:
+        """A class token that is kept stands before each picture's patches."""
+        members, kept = super().token_members(model, inputs), self._kept(model)
+        if not kept:
+            return members
+        sizes = [rows * columns for rows, columns in self.expected(model, inputs).grids]
+        pictures = torch.split(members, sizes)
+        return torch.cat([nn.functional.pad(own, (0, 0, kept, 0), value=-1) for own in pictures])
 
     def image_tokens(
         self, model: Any, images: Sequence[Sequence[Grid]], inputs: Mapping[str, Any]

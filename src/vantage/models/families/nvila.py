@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from vantage.core.errors import ParameterError
-from vantage.models.families.base import require_square
+from vantage.models.families.base import patch_edge, require_square
 from vantage.models.families.llava import Llava
+from vantage.models.families.nvila_images import NvilaImageProcessor
 from vantage.models.families.order import Pictures
 from vantage.models.patch_geometry import Grid
 
@@ -26,10 +27,16 @@ EDGES = {"mlp_downsample": 2, "mlp_downsample_2x2_fix": 2, "mlp_downsample_3x3_f
 
 
 class NvilaConfig(LlavaConfig):  # type: ignore[misc]
-    """LLaVA's configuration and the name of a projector in `EDGES`."""
+    """LLaVA's configuration, the name of a projector in `EDGES`, and how an image that is alone is shown.
+
+    `image_aspect_ratio` is `dynamic` (in `min_tiles` to `max_tiles` tiles) or `resize`.
+    """
 
     model_type: ClassVar[str] = "nvila_lite"
     mm_projector_type: str = "mlp_downsample_3x3_fix"
+    image_aspect_ratio: str = "resize"
+    min_tiles: int = 1
+    max_tiles: int = 12
 
 
 class Downsample(nn.Module):
@@ -101,8 +108,27 @@ class Nvila(Llava):
         return EDGES[model.config.mm_projector_type]
 
     def image_text(self, image: Sequence[Grid], tokens: int, layout: Grid) -> str:
-        """A line end after every image."""
-        return self.placeholder * tokens + "\n"
+        """A line end after every picture."""
+        return (self.placeholder * (tokens // len(image)) + "\n") * len(image)
+
+    def image_processor(self, model: Any, inner: Any) -> Any:
+        """The tower's, behind the tiling that the model's configuration asks for."""
+        config = model.config
+        if config.image_aspect_ratio != "dynamic":
+            return inner
+        return NvilaImageProcessor(inner, patch_edge(model), config.min_tiles, config.max_tiles)
+
+    def process(self, processor: Any, samples: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        """Samples stay apart where an image alone is tiled."""
+        if not isinstance(processor, NvilaImageProcessor):
+            return super().process(processor, samples)
+        return processor(samples)
+
+    def tiles(self, model: Any, processed: dict[str, Any]) -> list[list[Grid]]:
+        """As many pictures as the tiling made of each image."""
+        counts = processed.pop("num_tiles", None)
+        grids = iter(self.expected(model, processed).grids)
+        return [[next(grids) for _ in range(n)] for n in counts] if counts else [[grid] for grid in grids]
 
     def shown(self, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Pictures:
         """Pictures must be square: the projector takes the root of the number of patches."""

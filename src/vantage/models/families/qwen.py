@@ -71,10 +71,27 @@ class Qwen3VL(Family):
 
         return over_pictures(pictures, local)
 
+    def token_members(self, model: Any, inputs: Mapping[str, Any]) -> Int64[Tensor, "tokens k"]:
+        """Blocks in raster order: the tower undoes its windows after the merger."""
+        edge = self.edge(model)
+        return over_pictures(
+            self.expected(model, inputs), lambda grid, canvas: blocks(patch_map(grid, canvas), edge)
+        )
+
     def prompt(self, text: str, tokenizer: Any) -> str:
         """Every image between its marks: without them two neighbours would be placed as one image."""
         marked = f"<|vision_start|>{self.placeholder}<|vision_end|>"
         return text.replace(marked, self.placeholder).replace(self.placeholder, marked)
+
+    def positions(
+        self, model: Any, ids: Tensor, mask: Tensor, inputs: Mapping[str, Any]
+    ) -> Int64[Tensor, "a b t"] | None:
+        """In time, down and across; the model's own."""
+        kinds = self.extra_inputs(ids, int(model.config.image_token_id))["mm_token_type_ids"]
+        found: Tensor = model.model.get_rope_index(
+            ids, mm_token_type_ids=kinds, image_grid_thw=inputs["image_grid_thw"], attention_mask=mask
+        )[0]
+        return found
 
     def extra_inputs(self, ids: Tensor, image_id: int) -> dict[str, Tensor]:
         """Which tokens are images: the model places them in three dimensions."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from vantage.models.loading.load import LoadedBase, load_vlm
+from vantage.models.loading.load import LoadedBase, base_folder, load_vlm
 
-__all__ = ["LoadedBase", "load_vlm"]
+__all__ = ["LoadedBase", "base_folder", "load_vlm"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +37,10 @@ class BaseIdentity:
     model_type: str
     fingerprint: str
 
+    def told(self) -> str:
+        """For messages."""
+        return f"{self.base} {self.revision} ({self.fingerprint[:12]})"
+
 
 @dataclass(frozen=True)
 class LoadedBase:
@@ -63,7 +67,7 @@ def load_vlm(
             shape, weights that are not safetensors; file and tensor are named.
         ResourceError: the hub cannot give the model.
     """
-    folder, name, asked = _folder(base, revision)
+    folder, name, asked = base_folder(base, revision)
     values = read_json(folder / "config.json")
     dtype: torch.dtype = getattr(torch, precision)
     if is_nvila(folder, values):
@@ -126,15 +130,20 @@ def _file(found: Mapping[str, Entry], name: str, folder: Path) -> Path:
     return folder if entry is None else entry.file
 
 
-def _folder(base: str | os.PathLike[str], revision: str | None) -> tuple[Path, str, str]:
-    """Folder, name and revision: of a folder as it is, else of the hub's snapshot."""
+def base_folder(
+    base: str | os.PathLike[str], revision: str | None, patterns: Sequence[str] = _FILES
+) -> tuple[Path, str, str]:
+    """Folder, name and revision: of a folder as it is, else of the hub's snapshot with such files.
+
+    `ResourceError` when the hub cannot give it.
+    """
     if Path(base).is_dir():
         return Path(base), "local", ""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = snapshot_download(str(base), revision=revision, allow_patterns=_FILES)
+        found = snapshot_download(str(base), revision=revision, allow_patterns=list(patterns))
     except (OSError, HFValidationError, ValueError) as error:
         raise ResourceError(
             "the base model cannot be had", where=base, expected="a folder, or a name on the hub",

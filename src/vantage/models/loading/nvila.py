@@ -21,6 +21,8 @@ _RENAMED = (
     (re.compile(r"^llm\.model\."), "model.language_model."),
     (re.compile(r"^vision_tower\.(?:vision_tower\.)?(?:vision_model\.)?"), "model.vision_tower."),
     (re.compile(r"^mm_projector\."), "model.multi_modal_projector."),
+    # As `save_pretrained` names them: a merged model.
+    (re.compile(r"^(?=lm_head\.|model\.(?:language_model|vision_tower|multi_modal_projector)\.)"), ""),
 )
 
 
@@ -44,7 +46,8 @@ def nvila_config(folder: Path, config: Mapping[str, Any]) -> NvilaConfig:
         kind = config.get("mm_projector_type", "mlp_downsample_3x3_fix")
     _require(text, "model_type", {"qwen2"}, "its decoder")
     _require(vision, "model_type", {"siglip_vision_model"}, "its tower")
-    if config.get("s2") or config.get("dynamic_s2"):
+    shown = str(config.get("image_aspect_ratio") or "resize")
+    if config.get("s2") or config.get("dynamic_s2") or shown == "dynamic_s2":
         raise ParameterError(
             "NVILA at several scales is not supported", where="s2, dynamic_s2", expected="off", found="on",
             hint="take an NVILA-Lite model",
@@ -56,7 +59,12 @@ def nvila_config(folder: Path, config: Mapping[str, Any]) -> NvilaConfig:
         vision_config=SiglipVisionConfig(**vision).to_dict(),
         text_config=Qwen2Config(**text).to_dict(),
         mm_projector_type=kind,
-        vision_feature_layer=int(config.get("mm_vision_select_layer") or -2),
+        image_aspect_ratio=shown,
+        min_tiles=int(config.get("min_tiles") or 1),
+        max_tiles=int(config.get("max_tiles") or 12),
+        vision_feature_layer=int(
+            config.get("vision_feature_layer", config.get("mm_vision_select_layer")) or -2
+        ),
         vision_feature_select_strategy="full",
         image_token_index=int(image_token),
         tie_word_embeddings=bool(text.get("tie_word_embeddings", False)),

@@ -1,1 +1,1 @@
-"""A stock vision-language model made spatial: samples, dialogs, batches, and the model that learns from them."""
+"""A stock vision-language model made spatial: samples, dialogs, batches, the model that learns."""

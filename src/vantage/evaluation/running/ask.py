@@ -1,0 +1,80 @@
+"""What a model is asked for an item, what comes back, and what a model has to be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from vantage.evaluation.benchmarks.interface import Benchmark
+    from vantage.evaluation.running.scan_views import ScanViews
+    from vantage.models.vlm.request import Size
+    from vantage.models.vlm.sample import View
+
+MARK = "<image>"
+"""Stands in a prompt for an image at its place; a prompt without any has its views before it."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question with what is shown for it.
+
+    Attributes:
+        id: of the item.
+        prompt: text, perhaps with `MARK`s.
+        views: pictures, in order.
+        sizes: width and height of each, pixels.
+        input: digest of what is shown: pictures, poses, and where the asker stands.
+        scan: the same views as posed frames of a scan; None for pictures without poses.
+    """
+
+    id: str
+    prompt: str
+    views: tuple[View, ...]
+    sizes: tuple[Size, ...]
+    input: str
+    scan: ScanViews | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said.
+
+    Attributes:
+        id: of the item.
+        text: as it is scored.
+        finish: `eos`, `stop`, `length`, or `word` for a model of one word.
+        prompt_tokens, tokens: of the prompt and of the answer; 0 where the model does not tell.
+    """
+
+    id: str
+    text: str
+    finish: str
+    prompt_tokens: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """An item that got no answer, and why, on one line; it stays in every denominator."""
+
+    id: str
+    reason: str
+
+
+@runtime_checkable
+class Answerer(Protocol):
+    """A model that can be asked."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """What the model is: the same for the same weights, wherever they lie."""
+
+    def settings(self) -> Mapping[str, Any]:
+        """Whatever else its answers depend on; not how they are batched."""
+
+    def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
+        """How it is asked about an item."""
+
+    def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
+        """Each ask's answer, or why there is none, a batch at a time, in any order."""

@@ -1,0 +1,161 @@
+"""Answers of a trained vision-language model to the held-out questions, also under a control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vantage.core.errors import ParameterError
+from vantage.evaluation.answers import as_prediction
+from vantage.models.grounded.answering import ground_and_answer
+from vantage.models.grounded.view import EgoView
+from vantage.models.vlm.generate import Decoding, Generator
+from vantage.models.vlm.listing import Selection
+from vantage.models.vlm.question_samples import QuestionSamples
+from vantage.models.vlm.request import Generated, Refused, Request
+from vantage.models.vlm.same_pictures import require_same_pictures
+from vantage.models.vlm.sample import Sample, Turn
+from vantage.models.vlm.showing import shown_sample
+from vantage.models.vlm.trained import TrainedVlm
+from vantage.records.predictions import Prediction
+from vantage.records.questions import Question
+
+CONTROLS = ("", "blind", "other_sample", "random_yaw", "random_pose", "no_pose")
+_TOLD = ("transform", "prompt")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Predictions, and where a situated model took the asker of each question to be.
+
+    Attributes:
+        predictions: sorted by question id; of a question that the model refused, empty.
+        places: by question id: estimate and truth (metres, radians, the frame is named).
+        refused: why, by question id.
+    """
+
+    predictions: list[Prediction]
+    places: list[dict[str, Any]]
+    refused: dict[str, str]
+
+
+def answer_all_with(
+    vlm: TrainedVlm,
+    inputs: Mapping[str, Path],
+    control: str,
+    seed: int,
+    decoding: Decoding,
+    tell: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Answered:
+    """Answers to every held-out question.
+
+    Args:
+        vlm: the model.
+        inputs: folders of the stages `download`, `extract`, `lift` and `synthesize`.
+        control: one of `CONTROLS`.
+        seed: of controls and perturbations.
+        decoding: how answers are made.
+        tell: hears of samples done and in all.
+
+    Raises:
+        ParameterError: a control that these models have not.
+        ContractError: patches of other pictures than the model sees.
+    """
+    if control not in CONTROLS:
+        raise ParameterError(
+            "no such control of a vision-language model", where="evaluate.controls",
+            expected=", ".join(CONTROLS[1:]) + ", majority", found=control,
+        )  # fmt: skip
+    unposed = control == "no_pose"
+    if unposed and (vlm.model.situated is not None or (vlm.align and vlm.align.mode not in _TOLD)):
+        raise ParameterError(
+            "no pose can be taken from this model", where="evaluate.controls",
+            expected="a model whose coordinates or words tell the ego's pose", found="no_pose",
+            hint="leave no_pose out of evaluate.controls",
+        )  # fmt: skip
+    placed = unposed or vlm.align is not None or vlm.model.situated is not None
+    samples = QuestionSamples(inputs, Selection("heldout", None, "aligned" if placed else "ego_level"))
+    require_same_pictures(samples, vlm.prepare)
+    generator = vlm.generator(decoding)
+    found = Answered([], [], {})
+    for index in range(len(samples)):
+        sample = (
+            _unposed(samples[index], vlm)
+            if unposed
+            else shown_sample(samples, index, vlm.align, control, seed)
+        )
+        questions = samples.questions(index)
+        size = samples.listed[index].size
+        if vlm.dialogs == "grounded":
+            camera = samples.pose(index).camera
+            for question, answer in _grounded(vlm, generator, sample, questions, camera, size):
+                _keep(found, question, answer, sample)
+        else:
+            for question, reply in _single(vlm, generator, sample, questions, size):
+                _keep(found, question, reply, sample)
+        tell(index + 1, len(samples))
+    found.predictions.sort(key=lambda p: p.question_id)
+    return found
+
+
+def _unposed(sample: Sample, vlm: TrainedVlm) -> Sample:
+    """The room's own coordinates, given as if they were the frame that the model knows."""
+    injection = vlm.model.config.injection
+    return sample if injection is None else replace(sample, frame=injection.frame, place=None)
+
+
+def _single(
+    vlm: TrainedVlm,
+    generator: Generator,
+    sample: Sample,
+    questions: Sequence[Question],
+    size: tuple[int, int],
+) -> Iterator[tuple[Question, Generated | Refused]]:
+    sizes = [size] * len(sample.views)
+    requests = [
+        vlm.request(question.question_id, sample, [Turn(turns[0].question)], sizes)
+        for question, turns in zip(questions, sample.dialogs, strict=True)
+    ]
+    by_id = {one.id: one for batch in generator.answers(requests) for one in batch}
+    return ((question, by_id[question.question_id]) for question in questions)
+
+
+def _grounded(
+    vlm: TrainedVlm,
+    generator: Generator,
+    sample: Sample,
+    questions: Sequence[Question],
+    camera: Any,
+    size: tuple[int, int],
+) -> Iterator[tuple[Question, str]]:
+    """Locate, then reason, a question at a time: the second prompt rests on the first reply."""
+    T = sample.views[0].T_frame_cam
+    view = EgoView.level(camera) if T is None else EgoView(camera, T)
+    sizes = [size] * len(sample.views)
+    for question in questions:
+
+        def ask(turns: Sequence[Turn], name: str = question.question_id) -> str:
+            return _text(generator, vlm.request(name, sample, turns, sizes))
+
+        yield question, ground_and_answer(ask, question.question, view, check_steps=False).answer
+
+
+def _text(generator: Generator, request: Request) -> str:
+    """A reply, or nothing where the model cannot be asked (a first reply may fill its context)."""
+    replies = [one for batch in generator.answers([request]) for one in batch]
+    return "".join(one.text for one in replies if isinstance(one, Generated))
+
+
+def _keep(found: Answered, question: Question, answer: Generated | Refused | str, sample: Sample) -> None:
+    if isinstance(answer, Refused):
+        found.refused[question.question_id] = answer.reason
+        answer = ""
+    if isinstance(answer, Generated):
+        if answer.place is not None:
+            truth = None if sample.place is None else vars(sample.place)
+            estimate = vars(answer.place)
+            found.places.append({"question_id": question.question_id, "found": estimate, "truth": truth})
+        answer = answer.text
+    found.predictions.append(as_prediction(question, answer))

@@ -1,0 +1,169 @@
+"""The four recipes as presets: what each adds to a stock model, trains of it, and shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from vantage.align.config import AlignConfig
+from vantage.core.errors import ParameterError
+from vantage.core.frames import Frame
+from vantage.models.encoders import EncoderConfig
+from vantage.models.families import Site
+from vantage.models.grounded.recipe import INJECTION as GROUNDED_INJECTION
+from vantage.models.injector import InjectionConfig
+from vantage.models.situated import SituatedConfig
+from vantage.models.vlm.model import Rates, VlmConfig
+from vantage.models.vlm.tuning import LoraSettings, Tune
+
+RecipeName = Literal["multiview", "situated", "grounded", "posealign"]
+Dialogs = Literal["single", "grounded"]
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """What of a recipe is done otherwise than its preset says; None: as the preset.
+
+    Attributes:
+        tune: `projector`, `lora` or `full`.
+        tower: whether the vision tower is trained too.
+        lora: of `tune: lora`.
+        encoder: of the coordinates.
+        situated: layout and situation modelling, beside any recipe whose coordinates are `aligned`.
+        align: how the ego pose reaches the model.
+        dialogs: `single` (the question, then its answer) or `grounded` (boxes first, then reasoning).
+        rates: learning rates.
+    """
+
+    tune: Tune | None = None
+    tower: bool | None = None
+    lora: LoraSettings = field(default_factory=LoraSettings)
+    encoder: EncoderConfig | None = None
+    situated: SituatedConfig | None = None
+    align: AlignConfig | None = None
+    dialogs: Dialogs | None = None
+    rates: Rates | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model is made, trained and asked with.
+
+    Attributes:
+        model: what is added and trained.
+        align: how the ego pose reaches it; None: coordinates stand in `ego_level` already, or nobody tells.
+        dialogs: what a question becomes.
+    """
+
+    model: VlmConfig
+    align: AlignConfig | None
+    dialogs: Dialogs
+
+    @property
+    def listed_frame(self) -> Literal["ego_level", "aligned"]:
+        """The frame that samples are read in, before they are aligned."""
+        return "aligned" if self.align is not None or self.model.situated is not None else "ego_level"
+
+
+def read_options(values: Mapping[str, Any], where: str) -> RecipeOptions:
+    """Options out of parameters; `ParameterError` names the key that is wrong."""
+    try:
+        found: RecipeOptions = TypeAdapter(RecipeOptions).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ParameterError(
+            "not a recipe's option", where=".".join([where, *map(str, first["loc"])]), expected=first["msg"],
+            found=first["input"],
+        ) from error  # fmt: skip
+    if unknown := sorted(_keys(values) - _keys(asdict(found))):
+        raise ParameterError("unknown key", where=f"{where}.{unknown[0]}", found=unknown[0])
+    return found
+
+
+def _keys(values: Mapping[str, Any], before: str = "") -> set[str]:
+    """Dotted names of all keys."""
+    found = set()
+    for name, value in values.items():
+        found |= {f"{before}{name}"} | (
+            _keys(value, f"{before}{name}.") if isinstance(value, Mapping) else set()
+        )
+    return found
+
+
+def recipe(
+    name: RecipeName, site: Site | Literal["none"] | None, options: RecipeOptions | None = None
+) -> Recipe:
+    """A recipe's preset with what an arm changes of it.
+
+    Published choices: `multiview` trains the projector alone (KIST); `situated` the decoder beside a frozen
+    tower (Loc3R-VLM); `grounded` tower and decoder (N3D-VLM); `posealign` adapters of rank 32 (PoseAlign3D).
+
+    Args:
+        name: of the recipe.
+        site: where coordinates enter, `none` for nowhere, None for the preset's site.
+        options: what is done otherwise.
+
+    Raises:
+        ParameterError: parts that do not go together.
+    """
+    own = options or RecipeOptions()
+    preset = _PRESETS[name]
+    align = own.align or preset.align
+    situated = own.situated or preset.model.situated
+    if situated is not None and align is not None:
+        raise ParameterError(
+            "a pose that is told is not one to be found", where="situated, align", expected="one of them",
+            found="both", hint="take recipe: situated without align, or posealign without situated",
+        )  # fmt: skip
+    frame: Frame = "ego_level"
+    if situated is not None:
+        frame = situated.frame
+    elif align is not None:
+        frame = align.sample_frame
+    model = replace(
+        preset.model,
+        injection=_injection(preset, site, frame, own.encoder, align),
+        situated=situated,
+        tune=own.tune or preset.model.tune,
+        tower=preset.model.tower if own.tower is None else own.tower,
+        lora=own.lora,
+        rates=own.rates or preset.model.rates,
+    )
+    return Recipe(model, align, own.dialogs or preset.dialogs)
+
+
+def _injection(
+    preset: Recipe,
+    site: Site | Literal["none"] | None,
+    frame: Frame,
+    encoder: EncoderConfig | None,
+    align: AlignConfig | None,
+) -> InjectionConfig | None:
+    before = preset.model.injection
+    if site == "none" or (site is None and before is None):
+        return None
+    found = before or InjectionConfig()
+    chosen = encoder or found.encoder
+    if encoder is None and align is not None and align.mode == "embed":
+        chosen = EncoderConfig(align.numbers)
+    if align is not None and (align.mode == "embed") != (chosen.kind in ("pose_point", "pose_view")):
+        raise ParameterError(
+            "the encoder does not read what the alignment gives", where="encoder.kind, align.mode",
+            expected="pose_point or pose_view with embed, another kind without",
+            found=f"{chosen.kind} with {align.mode}",
+        )  # fmt: skip
+    return InjectionConfig(site or found.site, frame, chosen)
+
+
+_METRES = EncoderConfig("sinusoid_mlp", "metres")
+_PRESETS: dict[RecipeName, Recipe] = {
+    "multiview": Recipe(VlmConfig(InjectionConfig("pre_vit", "ego_level", _METRES)), None, "single"),
+    "situated": Recipe(VlmConfig(None, "full", situated=SituatedConfig(frame="aligned")), None, "single"),
+    "grounded": Recipe(VlmConfig(GROUNDED_INJECTION, "full", tower=True), None, "grounded"),
+    "posealign": Recipe(
+        VlmConfig(InjectionConfig("post_vit", "ego_level", _METRES), "lora"), AlignConfig(), "single"
+    ),
+}

@@ -1,0 +1,160 @@
+"""A trained model on disk: its trained tensors beside what they belong to, or merged to a stock model."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import transformers
+from pydantic import TypeAdapter, ValidationError
+from safetensors.torch import save
+from torch import Tensor
+
+from vantage.core import atomic
+from vantage.core.errors import ContractError
+from vantage.core.frames import require_frame
+from vantage.models.injector import InjectionConfig
+from vantage.models.loading.load import BaseIdentity, LoadedBase, load_vlm
+from vantage.models.situated import SituatedTokens
+from vantage.models.situated.tokens import NAMES
+from vantage.models.state_file import read_state
+from vantage.models.vlm.model import SpatialVlm, VlmConfig
+from vantage.records.jsonfile import read_json_record
+
+RECORD, VERSION = "spatial_vlm", 1
+WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+ADAPTER_FOLDER = "spatial"
+"""Inside a merged model: what a stock model has no place for."""
+_STOCK_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
+
+
+def adapter_state(model: SpatialVlm) -> dict[str, Tensor]:
+    """The trained tensors and all that was added to the base, by name, on the CPU."""
+    names = set(model.trained())
+    return {
+        name: value.detach().cpu().contiguous()
+        for name, value in model.state_dict().items()
+        if name in names or name.startswith(("encoder.", "situated."))
+    }
+
+
+def save_adapter(folder: Path, model: SpatialVlm, identity: BaseIdentity, about: dict[str, Any]) -> None:
+    """Write `model.safetensors` and `config.json`: base, family, all that is added, `about` (recipe, arm)."""
+    described = {
+        "record": RECORD,
+        "version": VERSION,
+        "base": asdict(identity),
+        "family": model.family.name,
+        "unit": "m",
+        "config": asdict(model.config),
+        "tokens": _tokens(None if model.situated is None else model.situated.tokens),
+        "about": about,
+        "transformers": transformers.__version__,
+    }
+    atomic.write_bytes(folder / WEIGHTS_FILE, save(adapter_state(model)))
+    atomic.write_json(folder / CONFIG_FILE, described)
+
+
+def load_adapter(
+    folder: Path,
+    base: LoadedBase,
+    expected: InjectionConfig | None = None,
+    tokens: SituatedTokens | None = None,
+) -> SpatialVlm:
+    """The trained model, in evaluation mode; `base.model` becomes part of it.
+
+    Args:
+        folder: written by `save_adapter`.
+        base: the model it was trained on.
+        expected: how the caller computes coordinates; anything else in the adapter is refused.
+        tokens: of the tokenizer that a situated model is asked with.
+
+    Raises:
+        ContractError: another base, family, site, encoder, normalisation, frame or token ids; a tensor that
+            is missing, unknown or of another shape; a file that is missing or damaged.
+        ParameterError: a situated model without its tokens.
+    """
+    path = folder / CONFIG_FILE
+    value = read_json_record(path, RECORD, VERSION)
+    found = value["base"]
+    if found["fingerprint"] != base.identity.fingerprint:
+        raise ContractError(
+            "the adapter was trained on another base", where=path, expected=BaseIdentity(**found).told(),
+            found=base.identity.told(),
+            hint="load the base it names",
+        )  # fmt: skip
+    config = _config(path, value["config"])
+    if expected is not None:
+        _require_same(path, config.injection, expected)
+    if tokens is not None and value["tokens"] not in (None, _tokens(tokens)):
+        raise ContractError(
+            "the adapter was trained with other token ids", where=path, expected=_tokens(tokens),
+            found=value["tokens"],
+        )  # fmt: skip
+    model = SpatialVlm(base.model, config, 0, tokens if config.situated else None)
+    if value["family"] != model.family.name:
+        raise ContractError(
+            "the adapter is of another family", where=path, expected=model.family.name, found=value["family"]
+        )
+    model.load_state_dict(read_state(folder / WEIGHTS_FILE, adapter_state(model)), strict=False)
+    return model.requires_grad_(False).eval()
+
+
+def export_merged(folder: Path, model: SpatialVlm, base: LoadedBase, about: dict[str, Any]) -> None:
+    """Write a stock model's folder with everything folded in that it has a place for.
+
+    What it has none for (the position encoder, what makes it situated) is an adapter of the merged model, in
+    `spatial/`. Afterwards
+    `model` is merged itself.
+    """
+    model.merge()
+    folder.mkdir(parents=True, exist_ok=True)
+    for pattern in _STOCK_FILES:
+        for file in sorted(base.folder.rglob(pattern)):
+            place = folder / file.relative_to(base.folder)
+            if not file.name.endswith(".index.json"):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, place)
+    model.base.save_pretrained(folder)
+    merged = load_vlm(folder)
+    tokens = None if model.situated is None else model.situated.tokens
+    left = SpatialVlm(merged.model, replace(model.config, tune="projector", tower=False), 0, tokens)
+    for ours, theirs in ((left.encoder, model.encoder), (left.situated, model.situated)):
+        if ours is not None and theirs is not None:
+            ours.load_state_dict(theirs.state_dict())
+    save_adapter(folder / ADAPTER_FOLDER, left, merged.identity, about)
+
+
+def load_merged(folder: Path, tokens: SituatedTokens | None = None) -> SpatialVlm:
+    """The model of `export_merged`."""
+    return load_adapter(folder / ADAPTER_FOLDER, load_vlm(folder), None, tokens)
+
+
+def _tokens(tokens: SituatedTokens | None) -> dict[str, int] | None:
+    return None if tokens is None else dict(zip(NAMES, tokens.ids, strict=True))
+
+
+def _config(path: Path, value: Any) -> VlmConfig:
+    try:
+        config: VlmConfig = TypeAdapter(VlmConfig).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ContractError(
+            "not the settings of a trained model", where=f"{path}, {'.'.join(map(str, first['loc']))}",
+            expected=first["msg"], found=first["input"],
+        ) from error  # fmt: skip
+    if asdict(config) != value:
+        raise ContractError("settings of another version", where=path, expected=asdict(config), found=value)
+    return config
+
+
+def _require_same(path: Path, found: InjectionConfig | None, expected: InjectionConfig) -> None:
+    if found is not None:
+        require_frame(found.frame, expected.frame, path)
+    if found != expected:
+        raise ContractError(
+            "the adapter was trained with another embedding", where=path, expected=expected,
+            found=found or "none",
+        )  # fmt: skip

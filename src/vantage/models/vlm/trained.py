@@ -1,0 +1,77 @@
+"""A trained arm ready to be asked: base and adapter loaded, prompts as it was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from vantage.align.config import AlignConfig
+from vantage.models.loading import load_vlm
+from vantage.models.loading.load import Precision
+from vantage.models.prompts import Preparer
+from vantage.models.situated import add_tokens
+from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION, load_adapter
+from vantage.models.vlm.generate import Decoding, Generator
+from vantage.models.vlm.model import SpatialVlm
+from vantage.models.vlm.request import Generated, Refused, Request, Size
+from vantage.models.vlm.sample import Sample, Turn
+from vantage.records.jsonfile import read_json_record
+
+
+@dataclass(frozen=True)
+class TrainedVlm:
+    """A model with what its training says of how it is to be asked.
+
+    Attributes:
+        model: in evaluation mode.
+        prepare: its prompts.
+        align: how the ego pose reaches it; None: not at all.
+        dialogs: `single` or `grounded`.
+    """
+
+    model: SpatialVlm
+    prepare: Preparer
+    align: AlignConfig | None
+    dialogs: str
+
+    @classmethod
+    def load(
+        cls, base: str, adapter: Path, revision: str | None = None, precision: Precision = "float32"
+    ) -> TrainedVlm:
+        """From a base (folder or hub name) and the folder of an adapter.
+
+        Raises as `load_vlm`, `Preparer.load` and `load_adapter` do.
+        """
+        about = read_json_record(adapter / CONFIG_FILE, RECORD, VERSION)
+        loaded = load_vlm(base, revision, precision)
+        prepare = Preparer.load(loaded.model, loaded.folder)
+        tokens = add_tokens(prepare.tokenizer) if about["config"]["situated"] else None
+        told: Mapping[str, Any] = about["about"]
+        align = None if told.get("align") is None else TypeAdapter(AlignConfig).validate_python(told["align"])
+        model = load_adapter(adapter, loaded, None, tokens)
+        return cls(model, prepare, align, str(told.get("dialogs", "single")))
+
+    def generator(self, decoding: Decoding) -> Generator:
+        """What answers requests."""
+        return Generator(self.prepare, decoding, self.model.injector, self.model.situated)
+
+    def request(self, name: str, sample: Sample, turns: Sequence[Turn], sizes: Sequence[Size]) -> Request:
+        """A request as training has it: the last turn is open, the head stands before the first.
+
+        What a model spelled itself is taken out of placeholders: one would stand for an image.
+        """
+        head = self.model.config.head(sample, self.prepare.family)
+        placeholder = self.prepare.family.placeholder
+        said = [Turn(t.question, t.answer.replace(placeholder, " ").strip()) for t in turns]
+        said[0] = Turn(head + said[0].question, said[0].answer)
+        *before, last = said
+        return Request(name, last.question, sample.views, tuple(sizes), sample.frame, tuple(before))
+
+
+def by_id(found: Sequence[Generated | Refused]) -> dict[str, Generated | Refused]:
+    """Answers by the id of their request."""
+    return {one.id: one for one in found}

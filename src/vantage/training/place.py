@@ -1,0 +1,77 @@
+"""Where training runs: one process or many, in which precision, on how many threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+
+from vantage.core.errors import ParameterError
+from vantage.training.protocols import Recomputes, Trainable
+
+Precision = Literal["auto", "bf16", "fp32"]
+
+
+def use_bf16(precision: Precision) -> bool:
+    """Whether to run in bfloat16; `auto` does on processors that multiply it natively."""
+    if precision != "auto":
+        return precision == "bf16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """torch on `count` threads inside; sums depend on it, so results are only equal for equal counts."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def accelerator() -> Accelerator:
+    """accelerate as its launcher (or torch's) started this process: alone, one of many, sharded or not.
+
+    Precision and accumulation are the loop's own: both must weigh by learned tokens and be the same bytes for
+    a process alone.
+    """
+    count = torch.get_num_threads()
+    # A recipe's head may have nothing to learn from a batch.
+    spread = DistributedDataParallelKwargs(find_unused_parameters=True)
+    made = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="no", kwargs_handlers=[spread])
+    torch.set_num_threads(count)  # accelerate sets its own among many processes
+    return made
+
+
+@contextmanager
+def mode(model: Trainable, training: bool) -> Iterator[None]:
+    """The model in training or evaluation mode inside, and every part of it as it was after."""
+    assert isinstance(model, torch.nn.Module)
+    before = [(part, part.training) for part in model.modules()]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for part, was in before:
+            part.training = was
+
+
+def recompute(model: Trainable) -> None:
+    """Turn gradient checkpointing on.
+
+    Raises:
+        ParameterError: the model has none.
+    """
+    if not isinstance(model, Recomputes):
+        raise ParameterError(
+            "this model cannot recompute activations", where="finetune.gradient_checkpointing",
+            expected="false", found=type(model).__name__,
+        )  # fmt: skip
+    model.checkpoint_gradients()
