@@ -80,6 +80,9 @@ def basis_of(
     Raises:
         ContractError: an arm has no configuration.
     """
+    from vantage.models.checkpoint import is_pocket
+
+    pocket = is_pocket(base)
     done = {row.item: row.digest for row in rows if row.status == "done"}
     sources = [q.pose_source for q in questions]
     return Basis(
@@ -91,14 +94,26 @@ def basis_of(
         seed=seed,
         resamples=resamples,
         base="shipped" if base == "shipped" else "own",
-        arms={item: _arm(finetune / item) for item in sorted(done) if "@" not in item},
+        arms={item: _arm(finetune / item, pocket) for item in sorted(done) if "@" not in item},
         answers=dict(sorted(done.items())),
     )
 
 
-def _arm(folder: Path) -> ArmBasis:
+def _arm(folder: Path, pocket: bool) -> ArmBasis:
     from vantage.models.checkpoint import CONFIG_FILE
 
+    if not pocket:
+        return _vlm_arm(read_json_record(folder / CONFIG_FILE, "spatial_vlm", 1))
     config = read_json_record(folder / CONFIG_FILE, "adapter", 1)
     fields = {name: str(config.get(name, "")) for name in ("base_sha256", "site", "coordinates", "recipe")}
     return ArmBasis(**fields)
+
+
+def _vlm_arm(value: Mapping[str, Any]) -> ArmBasis:
+    injection, about = value["config"]["injection"], value["about"]
+    return ArmBasis(
+        base_sha256=str(value["base"]["fingerprint"]),
+        site="none" if injection is None else str(injection["site"]),
+        coordinates=str(about["coordinates"]),
+        recipe=str(about["recipe"]),
+    )

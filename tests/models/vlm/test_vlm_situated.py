@@ -25,14 +25,19 @@ from vantage.models.vlm.request import Generated, Request
 from vantage.models.vlm.sample import Sample, Turn
 
 CONFIG = VlmConfig(
-    InjectionConfig("post_vit", encoder=EncoderConfig("mlp", hidden=16)), "lora", lora=SMALL,
-    situated=SituatedConfig(head_width=16, camera_drop=0.0),
+    InjectionConfig("post_vit", "aligned", EncoderConfig("mlp", hidden=16)), "lora", lora=SMALL,
+    situated=SituatedConfig("aligned", head_width=16, camera_drop=0.0),
 )  # fmt: skip
+
+
+def in_world(prepare: Preparer) -> list[Sample]:
+    """Samples in the frame of the recipe's preset."""
+    return [replace(sample, frame="aligned") for sample in samples(prepare)]
 
 
 def asked(prepare: Preparer) -> list[Sample]:
     """The first sample has a second dialog, where the model can share views."""
-    first, second = samples(prepare)
+    first, second = in_world(prepare)
     both = replace(first, dialogs=(*first.dialogs, (Turn("is the chair here :", "answer"),)))
     return [both, second] if shares_prefix(prepare.model).possible else single_dialogs([both, second])
 
@@ -105,18 +110,18 @@ def test_other_tokens_or_none_are_refused(tmp_path: Path) -> None:
 
 def test_coordinates_and_places_share_a_frame() -> None:
     with pytest.raises(ParameterError, match="two frames"):
-        replace(CONFIG, situated=SituatedConfig(frame="aligned"))
+        replace(CONFIG, situated=SituatedConfig(frame="ego_level"))
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name != "paligemma"])
 def test_an_answer_comes_with_the_place_of_a_whole_pass(name: str) -> None:
     model, _, prepare = made(name)
     model.eval()
-    rows = single_dialogs(samples(prepare))
+    rows = single_dialogs(in_world(prepare))
     requests = [
         Request(
             row.sample_id, CONFIG.head(row, prepare.family) + row.dialogs[0][0].question, row.views,
-            tuple(view.image().size for view in row.views),
+            tuple(view.image().size for view in row.views), "aligned",
         )
         for row in rows
     ]  # fmt: skip
