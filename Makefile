@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 TESTS ?= tests
 
-.PHONY: help setup setup-dev demo test ui lint format bench fuzz base clean
+.PHONY: help setup setup-dev demo test test-train ui lint format bench fuzz base clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,10 @@ demo: setup ## from raw scans to a registered model that answers questions; no G
 
 test: setup-dev ## the tests
 	pytest -n 2 --dist loadfile $(TESTS)
+
+test-train: ## training and its models with the `train` extra alone, as on a GPU machine
+	VANTAGE_VENV=.venv-train infra/setup.sh train,test
+	.venv-train/bin/python -m pytest -n 2 --dist loadfile -m "not slow" tests/training tests/models/vlm
 
 ui: setup ## Dagster and MLflow on loopback, over this workspace
 	@python infra/ui.py

@@ -2,13 +2,14 @@
 # Makes the environment in .venv and installs Vantage with the given extras (default: all).
 # Does nothing when that was done already for these very requirements.
 #
+#   VANTAGE_VENV         the environment's folder (default: .venv)
 #   VANTAGE_PYTHON       the interpreter to use (default: the first of python3.11, python3.12, python3 that fits)
 #   VANTAGE_TORCH_INDEX  where the CPU build of torch comes from when no GPU is found
 #                        (default: PyTorch's own CPU index)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 extras="${1:-all}"
-venv=.venv
+venv="${VANTAGE_VENV:-.venv}"
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
@@ -69,7 +70,7 @@ browser() {
 
 python="$(find_python)" || { system_packages "Python" python3 python3-venv && python="$(find_python)"; } ||
   fail "Python 3.11 or 3.12 is needed; on Debian 12 or Ubuntu 24.04 run  sudo apt-get install python3 python3-venv"
-need_packages
+case "$extras" in train*) ;; *) need_packages ;; esac # graphics libraries are for scans
 [ "$extras" = dev ] && browser
 
 wanted="$extras $(cat pyproject.toml constraints.txt infra/setup.sh | sha256sum | cut -d' ' -f1)"
