@@ -91,7 +91,7 @@ def prepare_vlm(task: Task, config: FinetuneConfig) -> VlmArm:
     tokens = add_tokens(prepare.tokenizer) if how.model.situated else None
     model = SpatialVlm(base.model, how.model, task.seed, tokens)
     if settings.cache_features:
-        model.keep_features(base.identity.fingerprint, task.work / "features")
+        model.keep_features(base.identity.fingerprint, task.work / "features", task.progress.say)
     tell = task.progress.step
     chosen = selection_of(how, inputs, "train", config.families)
     samples = QuestionSamples(inputs, chosen, lambda d, t: tell(0, 1, f"reading scans {d}/{t}"))

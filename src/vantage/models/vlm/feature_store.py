@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -23,13 +23,14 @@ class FeatureStore:
     share the folder: they write the same. Nothing is kept in memory; the operating system keeps what it has
     room for.
 
-    Attributes:
-        damaged: files found with other bytes than were written, whose features have to be computed again.
+    Args:
+        folder: of the files.
+        say: hears of files that are damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _line: None) -> None:
         self.folder = folder
-        self.damaged = 0
+        self._say = say
 
     def get(self, key: str) -> dict[str, Tensor] | None:
         """The tensors of a key, on the CPU; None where there are none or the file is damaged."""
@@ -42,8 +43,8 @@ class FeatureStore:
                 found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         except (OSError, SafetensorError):
             described, found = {}, {}
-        if described.get("format") != _FORMAT or described.get("sha256") != digest_tensors(key, found):
-            self.damaged += 1
+        if described != {_FORMAT: digest_tensors(key, found)}:
+            self._say(f"kept features are damaged, and are computed again: {path.name}")
             return None
         return found
 
@@ -51,7 +52,7 @@ class FeatureStore:
         """Keep the tensors of a key; `ResourceError` where they cannot be written."""
         path = self._path(key)
         own = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        described = {"format": _FORMAT, "sha256": digest_tensors(key, own)}
+        described = {_FORMAT: digest_tensors(key, own)}  # one entry: several would be written in any order
         try:
             with atomic.writing(path) as beside:
                 save_file(own, beside, described)
@@ -59,7 +60,7 @@ class FeatureStore:
             size = sum(value.nbytes for value in own.values())
             raise ResourceError(
                 "features of a picture could not be written", where=path, found=error,
-                hint=f"free space ({size / 1e6:.1f} MB a picture), or set finetune.vlm.cache_features to false",
+                hint=f"free space ({size / 1e6:.1f} MB a picture), or set cache_features to false",
             ) from error  # fmt: skip
 
     def _path(self, key: str) -> Path:

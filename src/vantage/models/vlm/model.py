@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,12 +120,12 @@ class SpatialVlm(nn.Module):
         self.features: TowerCache | None = None
         self._rates = self._all_rates()
 
-    def keep_features(self, base: str, folder: Path) -> None:
+    def keep_features(self, base: str, folder: Path, say: Callable[[str], None] = lambda _line: None) -> None:
         """From now on compute the frozen tower's features once for each picture, and keep them in `folder`.
 
-        `base` is the fingerprint of its weights. Raises as `TowerCache` does.
+        Arguments and errors are `TowerCache`'s.
         """
-        self.features = TowerCache(self.base, self.family, self.config.injection, base, folder)
+        self.features = TowerCache(self.base, self.family, self.config.injection, base, folder, say)
 
     def trained(self) -> dict[str, nn.Parameter]:
         """The trained parameters by name, in a fixed order."""

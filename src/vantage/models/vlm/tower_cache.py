@@ -36,9 +36,9 @@ class TowerCache:
         injection: where coordinates enter; None: nowhere.
         base: fingerprint of the model's weights.
         folder: where features are kept; what other bases left there is not touched.
+        say: hears of kept features that are damaged, and so computed again.
 
     Attributes:
-        store: of the features, None before the first pass.
         computed, reused: pictures so far.
 
     Raises:
@@ -47,13 +47,18 @@ class TowerCache:
     """
 
     def __init__(
-        self, model: nn.Module, family: Family, injection: InjectionConfig | None, base: str, folder: Path
+        self,
+        model: nn.Module,
+        family: Family,
+        injection: InjectionConfig | None,
+        base: str,
+        folder: Path,
+        say: Callable[[str], None] = lambda _line: None,
     ) -> None:
         _require_fixed(model, family, injection)
         self.calls = tower_calls(family, model)
-        self.store: FeatureStore | None = None
         self.computed = self.reused = 0
-        self._base, self._folder = base, folder
+        self._base, self._folder, self._say = base, folder, say
 
     @contextmanager
     def serve(self) -> Iterator[None]:
@@ -78,8 +83,7 @@ class TowerCache:
     def _answer(self, inner: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         call = self.calls.call(args, kwargs)
         device = call.tensors[self.calls.pixels].device
-        self.store = FeatureStore(self._folder / self._name(device))
-        store = self.store
+        store = FeatureStore(self._folder / self._name(device), self._say)
         pictures = [self._states(store, one, inner) for one in self.calls.alone(call)]
         return self.calls.joined(call, [{k: v.to(device) for k, v in own.items()} for own in pictures])
 
@@ -127,8 +131,10 @@ def _still(tower: nn.Module) -> Iterator[None]:
 
 def _require_fixed(model: nn.Module, family: Family, injection: InjectionConfig | None) -> None:
     if injection is not None and injection.site == "pre_vit":
-        raise _refused("coordinates enter before the tower's blocks, through an encoder that is trained", "site",
-                       "post_vit, post_projector or none", "pre_vit")  # fmt: skip
+        raise _refused(
+            "coordinates enter before its blocks, through an encoder that is trained", "site",
+            "post_vit, post_projector or none", "pre_vit",
+        )  # fmt: skip
     tower: Any = family.tower(model)
     mergers = {id(p) for part in family.projectors(model).values() for p in part.parameters()}
     trained = [name for name, p in tower.named_parameters() if p.requires_grad and id(p) not in mergers]
