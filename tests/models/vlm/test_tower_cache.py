@@ -9,8 +9,11 @@ from typing import Any, get_args
 
 import pytest
 import torch
+import torch.distributed as dist
 from tiny_prompts import preparer
 from torch import Tensor
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from vlm_samples import FAMILIES, SMALL, picture, samples
 
 from vantage.core.errors import ContractError, ParameterError, ResourceError
@@ -218,6 +221,8 @@ def test_inputs_that_no_picture_is_known_to_own_are_refused(tmp_path: Path) -> N
     tower = model.family.tower(model.base)
     with model.features.serve(), pytest.raises(ContractError, match="more than pictures"):
         tower(batch.inputs["pixel_values"], positions=torch.zeros(3))
+    with model.features.serve(), pytest.raises(ContractError, match="more than pictures"):
+        tower(batch.inputs["pixel_values"], masks={"full": torch.zeros(3)})
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -248,3 +253,16 @@ def test_recomputed_activations_change_no_gradient_and_no_picture(tmp_path: Path
     assert calls.count == len(batch.geometry.grids)
     assert losses == pytest.approx(expected[0], rel=1e-6)
     assert all(torch.allclose(found[k], v, rtol=1e-5, atol=1e-7) for k, v in expected[1].items())
+
+
+def test_a_tower_that_is_sharded_over_processes_is_refused(tmp_path: Path) -> None:
+    model, batch = made("llava")
+    model.keep_features("base", tmp_path)
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        fully_shard(model.family.tower(model.base), mesh=init_device_mesh("cpu", (1,)))
+        with pytest.raises(ParameterError, match="sharded"):
+            model(batch)
+    finally:
+        dist.destroy_process_group()
+    assert not list(tmp_path.iterdir())

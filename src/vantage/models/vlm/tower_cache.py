@@ -111,7 +111,7 @@ class TowerCache:
                 "kept": self.calls.kept,
                 "precision": [str(next(tower.parameters()).dtype), str(cast)],
                 "attention": str(getattr(config, "_attn_implementation", None)),
-                "device": kind if kind == "cpu" else torch.cuda.get_device_name(device),
+                "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind,
                 "libraries": [torch.__version__, transformers.__version__],
             }
         )[:32]

@@ -62,13 +62,15 @@ class TowerCalls:
         """A call of the tower; `ContractError` for an input that is not known to belong to a picture."""
         named = {**({self.pixels: args[0]} if args else {}), **kwargs}
         tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
-        if len(args) > 1 or self.pixels not in tensors or not set(tensors) <= set(self.divisible):
+        rest = {name: value for name, value in named.items() if name not in tensors and value is not None}
+        plain = all(isinstance(value, bool | int | float | str | list | tuple) for value in rest.values())
+        known = self.pixels in tensors and set(tensors) <= set(self.divisible)
+        if len(args) > 1 or not known or not plain:
             raise ContractError(
                 "this tower is called with more than pictures", where=type(self.tower).__name__,
-                expected=", ".join(self.divisible), found=", ".join(tensors),
+                expected=", ".join(self.divisible), found=", ".join(named),
                 hint="set finetune.vlm.cache_features to false",
             )  # fmt: skip
-        rest = {name: value for name, value in named.items() if name not in tensors and value is not None}
         return Call(tensors, rest)
 
     def alone(self, call: Call) -> list[Call]:
