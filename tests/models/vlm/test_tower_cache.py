@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import tiny_vlms
 import torch
 import torch.distributed as dist
 from tiny_prompts import preparer
@@ -17,9 +18,11 @@ from torch.distributed.fsdp import fully_shard
 from vlm_samples import FAMILIES, SMALL, picture, samples
 
 from vantage.core.errors import ContractError, ParameterError, ResourceError
+from vantage.models.families import family_of
 from vantage.models.injector import InjectionConfig
 from vantage.models.vlm.batch import Batch, collate
 from vantage.models.vlm.model import SpatialVlm, VlmConfig
+from vantage.models.vlm.tower_cache import TowerCache
 from vantage.models.vlm.tuning import Tune
 
 CASES = [*FAMILIES, "llava_clip", "nvila_3x3_tiles"]
@@ -30,12 +33,13 @@ class Calls:
     """Pictures that the tower's first layer was really given."""
 
     def __init__(self, model: SpatialVlm) -> None:
-        self.count = 0
+        self.count, self.still = 0, True
         first = next(m for n, m in model.family.tower(model.base).named_modules() if "patch_embed" in n)
         first.register_forward_hook(self._on)
 
-    def _on(self, *_: Any) -> None:
+    def _on(self, module: Any, *_: Any) -> None:
         self.count += 1
+        self.still &= not module.training and not torch.is_grad_enabled()
 
 
 def made(name: str, site: Any = "post_vit", tune: Tune = "lora") -> tuple[SpatialVlm, Batch]:
@@ -71,13 +75,25 @@ def test_losses_gradients_and_parameters_have_the_bits_of_a_run_without(
     calls = Calls(model)
     kept, found = learned(model, batch)
     pictures = len(batch.geometry.grids)
-    assert calls.count == pictures, "each once, alone"
+    assert calls.count == pictures and calls.still, "each once, alone, in evaluation mode"
     assert model.features and model.features.computed == pictures
     assert model.features.reused == 2 * pictures
     assert len(set(losses)) == 3, "something was learned"
     assert found.keys() == expected.keys() and any("grad" in key for key in found)
     assert kept == losses
     assert all(torch.equal(found[k], v) for k, v in expected.items())
+
+
+@pytest.mark.parametrize("name", tiny_vlms.CASES)
+def test_towers_that_stitch_shrink_pad_and_sort_are_stood_in_for(name: str, tmp_path: Path) -> None:
+    case = tiny_vlms.CASES[name]()
+    cache = TowerCache(case.model, family_of(case.model), None, "base", tmp_path)
+    with torch.no_grad():
+        expected = case.model(**case.inputs).logits
+        for _ in range(2):
+            with cache.serve():
+                assert torch.equal(case.model(**case.inputs).logits, expected)
+    assert cache.computed == cache.reused == len(case.grids)
 
 
 @pytest.mark.parametrize("tune", get_args(Tune))

@@ -97,7 +97,7 @@ class TowerCalls:
             hidden[layer] = whole[f"hidden.{layer}"]
         return BaseModelOutputWithPooling(
             last_hidden_state=whole.get("last"),
-            hidden_states=tuple(hidden),  # type: ignore[arg-type]
+            hidden_states=tuple(hidden),
         )
 
 
@@ -118,7 +118,7 @@ class RowCalls(TowerCalls):
     def alone(self, call: Call) -> list[Call]:
         """The rows of each picture with its grid."""
         grids = call.tensors["grid_thw"]
-        rows = call.tensors[self.pixels].split(grids.prod(-1).tolist())
+        rows = torch.split(call.tensors[self.pixels], grids.prod(-1).tolist())
         return [
             Call({self.pixels: own, "grid_thw": grids[k : k + 1]}, call.settings)
             for k, own in enumerate(rows)
