@@ -1,10 +1,12 @@
-"""Tensors from a safetensors file, each compared with what it is to replace."""
+"""Tensors in safetensors files: compared with what they are to replace, and with what was written."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
@@ -32,3 +34,12 @@ def read_state(path: Path, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 found=given or "none",
             )  # fmt: skip
     return state
+
+
+def digest_tensors(said: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a text and of named tensors on the CPU: names, types, shapes and bytes."""
+    state = hashlib.sha256(said.encode())
+    for name, value in sorted(tensors.items()):
+        state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        state.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return state.hexdigest()

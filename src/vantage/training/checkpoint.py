@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from vantage.core import atomic
 from vantage.core.errors import ContractError, ResourceError
+from vantage.models.state_file import digest_tensors
 from vantage.training.protocols import Trainable
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -84,7 +84,7 @@ def write(path: Path, state: State) -> None:
     """
     tensors = {name: value.contiguous() for name, value in state.tensors.items()}
     said = json.dumps({"key": state.key, "losses": state.losses, "validation": state.validation})
-    described = {"format": _FORMAT, "state": said, "sha256": _digest(said, tensors)}
+    described = {"format": _FORMAT, "state": said, "sha256": digest_tensors(said, tensors)}
     try:
         with atomic.writing(path) as beside:
             save_file(tensors, beside, described)
@@ -107,7 +107,7 @@ def read(path: Path) -> State:
             described = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         said, written, kind = described["state"], described["sha256"], described["format"]
-        found = _digest(said, tensors)
+        found = digest_tensors(said, tensors)
     except (OSError, SafetensorError, KeyError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     if written != found or kind != _FORMAT:
@@ -122,14 +122,6 @@ def _damaged(path: Path, found: str) -> ContractError:
         "a checkpoint is damaged", where=path, found=found,
         hint="remove this file, or set finetune.resume to false, to train anew from the first step",
     )  # fmt: skip
-
-
-def _digest(said: str, tensors: Mapping[str, Tensor]) -> str:
-    state = hashlib.sha256(said.encode())
-    for name, value in sorted(tensors.items()):
-        state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        state.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return state.hexdigest()
 
 
 def _size(tensors: Mapping[str, Tensor]) -> int:

@@ -74,6 +74,9 @@ class VlmTraining:
         tokens: of a micro batch at most, padding counted.
         samples: of a micro batch at most.
         micro_batches: of a step, over all processes, whose number has to divide it.
+        cache_features: compute the frozen vision tower's features once for each picture and keep them on disk
+            until the arm is trained; not where coordinates enter before the tower's blocks (`pre_vit`) or the
+            tower is trained.
     """
 
     revision: str = ""
@@ -81,6 +84,7 @@ class VlmTraining:
     tokens: Annotated[int, Ge(1)] = 16384
     samples: Annotated[int, Ge(1)] = 16
     micro_batches: Annotated[int, Ge(1)] = 1
+    cache_features: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -23,8 +26,8 @@ from vantage.training.tree import parameter_tree, tree_text
 
 def rehearse(task: Task, config: FinetuneConfig) -> list[str]:
     """Lines that tell what training the arm `task.item` would be; see `stage.finetune` for what is raised."""
-    with threads(config.threads):
-        made = prepare(task, config)
+    with threads(config.threads), TemporaryDirectory() as work:
+        made = prepare(replace(task, work=Path(work)), config)
         return [*tree_text(parameter_tree(made.arm)), *cost_of(made.arm, made.source, made.plan)]
 
 

@@ -89,6 +89,9 @@ def prepare_vlm(task: Task, config: FinetuneConfig) -> VlmArm:
     base = load_vlm(config.base, settings.revision or None, settings.weights)
     prepare = Preparer.load(base.model, base.folder)
     tokens = add_tokens(prepare.tokenizer) if how.model.situated else None
+    model = SpatialVlm(base.model, how.model, task.seed, tokens)
+    if settings.cache_features:
+        model.keep_features(base.identity.fingerprint, task.work / "features", task.progress.say)
     tell = task.progress.step
     chosen = selection_of(how, inputs, "train", config.families)
     samples = QuestionSamples(inputs, chosen, lambda d, t: tell(0, 1, f"reading scans {d}/{t}"))
@@ -102,7 +105,6 @@ def prepare_vlm(task: Task, config: FinetuneConfig) -> VlmArm:
         return shows.source(rows, settings.micro_batches)
 
     validation = Fixed(batches(aside), config.validation_batches) if aside else None
-    model = SpatialVlm(base.model, how.model, task.seed, tokens)
     about = {
         "arm": task.item,
         "recipe": arm.recipe,

@@ -100,6 +100,10 @@ class Family:
         """c where the model keeps its logits within (-c, c) by c tanh(logit / c); None: it does not."""
         return None
 
+    def hidden_states(self, model: Any) -> tuple[int, ...]:
+        """Numbers of the tower's hidden states that the projector reads; empty: its last hidden state."""
+        return ()
+
     # Which pictures a model is shown.
 
     def shown(self, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Pictures:

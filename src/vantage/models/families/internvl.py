@@ -34,6 +34,11 @@ class InternVL(Family):
             return Point(plain.module, lead=class_tokens(model))
         return Point(plain.module, plain.before, pack=self.edge(model) ** 2 if site == "post_vit" else 1)
 
+    def hidden_states(self, model: Any) -> tuple[int, ...]:
+        """`vision_feature_layer`; the last one is the tower's own."""
+        layer = model.config.vision_feature_layer
+        return () if layer == -1 else (layer,)
+
     def edge(self, model: Any) -> int:
         """1 / `downsample_ratio`."""
         return int(round(1 / model.config.downsample_ratio))  # noqa: RUF046

@@ -30,6 +30,11 @@ class Llava(Family):
         several = site == "post_vit" and not isinstance(layers, int)
         return super().width(model, site) * (len(layers) if several else 1)
 
+    def hidden_states(self, model: Any) -> tuple[int, ...]:
+        """`vision_feature_layer`."""
+        layers = model.config.vision_feature_layer
+        return (layers,) if isinstance(layers, int) else tuple(layers)
+
     def token_members(self, model: Any, inputs: Mapping[str, Any]) -> Int64[Tensor, "tokens k"]:
         """A class token that is kept stands before each picture's patches."""
         members, kept = super().token_members(model, inputs), self._kept(model)

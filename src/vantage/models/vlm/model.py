@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -21,6 +22,7 @@ from vantage.models.situated import PlaceEstimate, Situated, SituatedConfig, Sit
 from vantage.models.vlm.batch import Batch, Head, plain_head, situated_head
 from vantage.models.vlm.cross_entropy import next_token_loss
 from vantage.models.vlm.head import last_hidden, output_head
+from vantage.models.vlm.tower_cache import TowerCache
 from vantage.models.vlm.tuning import LoraSettings, Tune, add_lora, select
 
 
@@ -115,7 +117,15 @@ class SpatialVlm(nn.Module):
                     hint="add them to the tokenizer with vantage.models.situated.add_tokens",
                 )  # fmt: skip
             self.situated = Situated(base, tokens, config.situated, _seed(seed, "situated"))
+        self.features: TowerCache | None = None
         self._rates = self._all_rates()
+
+    def keep_features(self, base: str, folder: Path, say: Callable[[str], None] = lambda _line: None) -> None:
+        """From now on compute the frozen tower's features once for each picture, and keep them in `folder`.
+
+        Arguments and errors are `TowerCache`'s.
+        """
+        self.features = TowerCache(self.base, self.family, self.config.injection, base, folder, say)
 
     def trained(self) -> dict[str, nn.Parameter]:
         """The trained parameters by name, in a fixed order."""
@@ -133,6 +143,8 @@ class SpatialVlm(nn.Module):
     def bound(self, batch: Batch) -> Iterator[None]:
         """One pass with the batch's points and cameras bound to it."""
         with ExitStack() as stack:
+            if self.features is not None:
+                stack.enter_context(self.features.serve())
             if self.injector is not None:
                 stack.enter_context(self.injector.bind(batch.geometry))
             if self.situated is not None:
