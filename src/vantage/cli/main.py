@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vantage.cli import sens
+from vantage.cli import export, sens
 from vantage.core.errors import VantageError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 app.add_typer(sens.app)
+app.add_typer(export.app)
 
 WorkspaceOption = Annotated[
     Path | None,

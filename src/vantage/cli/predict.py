@@ -80,7 +80,7 @@ def predict(
     from vantage.evaluation.running.run import Run
 
     part, rule = Shard.parse(shard), _text_benchmark(benchmark)
-    builder = _builder(rule, references, shown)
+    builder = builder_of(rule, references, shown)
     items = rule.references(references, shown.scans)
     if not items:
         raise ContractError("there is nothing to ask", where=references, found="no item")
@@ -108,7 +108,11 @@ def _text_benchmark(name: str) -> Benchmark[Any, Any]:
     return rule
 
 
-def _builder(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Builder:
+def builder_of(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Builder:
+    """What puts a benchmark's questions together with their pictures.
+
+    Raises `ParameterError` for options that do not go together, and where there is no such file or folder.
+    """
     from vantage.evaluation.running.own_images import OwnImages
     from vantage.evaluation.running.posed import FRAMES, ORIGINS, PosedViews
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import vantage
 
 _ROOT = Path(vantage.__file__).parent
+_IMPORT = re.compile(r"^(\s*(?:from|import) )vantage(?=[.\s])", re.MULTILINE)
 
 
 def own_modules(start: str) -> dict[str, Path]:
@@ -26,6 +28,20 @@ def own_modules(start: str) -> dict[str, Path]:
         waiting += [imported for imported in _imports(path) if imported.split(".")[0] == "vantage"]
         waiting.append(name.rpartition(".")[0])
     return dict(sorted(found.items()))
+
+
+def copy_modules(modules: Mapping[str, Path], into: Path, package: str = "vantage") -> Path:
+    """Modules as a package folder of their own in `into`, perhaps under another name; returns that folder.
+
+    Under another name a copy stands beside the project, and beside copies of other versions, in one process.
+    """
+    for name, path in modules.items():
+        parts = (package, *name.split(".")[1:])
+        place = into.joinpath(*parts, "__init__") if path.name == "__init__.py" else into.joinpath(*parts)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        text = _IMPORT.sub(rf"\g<1>{package}", path.read_text(encoding="utf-8"))
+        place.with_suffix(".py").write_text(text, encoding="utf-8")
+    return into / package
 
 
 def requirements(files: list[Path]) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import logging
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from vantage.core.hashing import digest_files, file_digests
-from vantage.registry.closure import own_modules, requirements
+from vantage.registry.closure import copy_modules, own_modules, requirements
 from vantage.registry.store import Store, fluent
 
 _ENTRY = Path(__file__).with_name("pyfunc_model.py")
@@ -64,7 +63,7 @@ def register(store: Store, name: str, files: ModelFiles, run_id: str) -> str:
         fluent(store) as mlflow,
         _no_chatter(),
     ):
-        code = _copy_code(Path(folder) / "code")
+        code = copy_modules(_modules(), Path(folder) / "code")
         card = Path(folder) / "README.md"
         card.write_text(files.card, encoding="utf-8")
         with mlflow.start_run(run_id=run_id):
@@ -90,19 +89,13 @@ def register(store: Store, name: str, files: ModelFiles, run_id: str) -> str:
 def _requirements() -> list[str]:
     return [
         f"mlflow=={version('mlflow')}",
-        *requirements(list(own_modules(_SERVING.partition(":")[0]).values())),
+        *requirements(list(_modules().values())),
     ]
 
 
-def _copy_code(into: Path) -> Path:
-    """The project's modules that serving needs, as a package folder of their own."""
-    for name, path in own_modules(_SERVING.partition(":")[0]).items():
-        parts = name.split(".")
-        place = into.joinpath(*parts, "__init__.py") if path.name == "__init__.py" else into.joinpath(*parts)
-        place = place.with_suffix(".py")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
-    return into / "vantage"
+def _modules() -> dict[str, Path]:
+    """The project's modules that serving needs."""
+    return own_modules(_SERVING.partition(":")[0])
 
 
 @contextmanager

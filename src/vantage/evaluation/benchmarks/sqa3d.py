@@ -68,9 +68,7 @@ def references(path: Path, _scans: Path | None) -> list[Item[Question]]:
     Raises:
         ContractError: a question without annotation or the other way round.
     """
-    value = load(path)
-    other_name = {"sqa_annotations": "questions", "questions": "sqa_annotations"}
-    other = beside(path, other_name)
+    value, other = load(path), companion(path)
     both = [(path, value), (other, load(other))]
     if isinstance(value, dict) and "questions" in value:
         both.reverse()
@@ -86,6 +84,11 @@ def references(path: Path, _scans: Path | None) -> list[Item[Question]]:
             found=f"{len(lonely)} ids in one only, the first {lonely[0]}",
         )
     return [_item(name, asked[name], row) for name, row in noted.items()]
+
+
+def companion(path: Path) -> Path:
+    """The questions beside the annotations, or the other way round; `ParameterError` if there are none."""
+    return beside(path, {"sqa_annotations": "questions", "questions": "sqa_annotations"})
 
 
 def _item(name: str, asked: Record, noted: Record) -> Item[Question]:
