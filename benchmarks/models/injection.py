@@ -29,7 +29,7 @@ from vantage.models.tokens import question_ids
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from paired import Seconds, ratio  # noqa: E402
+from paired import Seconds, ratio
 
 SCENES, VIEWS, QUESTIONS = 4, 4, 16
 BOUND = 1.05
