@@ -5,8 +5,11 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 TESTS ?= tests
+PYTHON ?= python3
+BENCHES := {scans,geometry,models,evaluation}
+RESULTS ?= benchmarks/results
 
-.PHONY: help setup setup-dev demo test ui lint format bench fuzz base clean
+.PHONY: help setup setup-dev demo test test-gpu ui lint format bench bench-gpu fuzz base clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,6 +26,9 @@ demo: setup ## from raw scans to a registered model that answers questions; no G
 test: setup-dev ## the tests
 	pytest -n 2 --dist loadfile $(TESTS)
 
+test-gpu: ## tests/gpu with the torch that is there (PYTHON=...), nothing installed; skips say what was not tested
+	PYTHONPATH="$(CURDIR)/src:$${PYTHONPATH-}" $(PYTHON) -m pytest -o addopts="-ra -p no:cacheprovider" tests/gpu
+
 ui: setup ## Dagster and MLflow on loopback, over this workspace
 	@python infra/ui.py
 
@@ -37,7 +43,11 @@ format: setup-dev ## let ruff rewrite what it can
 	ruff format .
 
 bench: setup-dev ## each hot path beside the straightforward or published way (ONLY=scans, geometry, models or evaluation)
-	@for file in benchmarks/$(or $(ONLY),*)/*.py; do echo "== $$file"; python "$$file"; done
+	@for file in benchmarks/$(or $(ONLY),$(BENCHES))/*.py; do echo "== $$file"; python "$$file"; done
+
+bench-gpu: ## benchmarks/gpu on the GPU that is there, tables into RESULTS=benchmarks/results; nothing is installed
+	@for file in benchmarks/gpu/*.py; do echo "== $$file"; \
+	  PYTHONPATH="$(CURDIR)/src:$${PYTHONPATH-}" $(PYTHON) "$$file" --results "$(RESULTS)"; done
 
 fuzz: setup-dev ## the readers of raw formats, a minute each (SECONDS=300 for more)
 	@python -m pip install -q --disable-pip-version-check "atheris>=2.3"
