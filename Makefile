@@ -46,8 +46,9 @@ bench: setup-dev ## each hot path beside the straightforward or published way (O
 	@for file in benchmarks/$(or $(ONLY),$(BENCHES))/*.py; do echo "== $$file"; python "$$file"; done
 
 bench-gpu: ## benchmarks/gpu on the GPU that is there, tables into RESULTS=benchmarks/results; nothing is installed
-	@for file in benchmarks/gpu/*.py; do echo "== $$file"; \
-	  PYTHONPATH="$(CURDIR)/src:$${PYTHONPATH-}" $(PYTHON) "$$file" --results "$(RESULTS)"; done
+	@failed=0; for file in benchmarks/gpu/*.py; do echo "== $$file"; \
+	  PYTHONPATH="$(CURDIR)/src:$${PYTHONPATH-}" $(PYTHON) "$$file" --results "$(RESULTS)" || failed=1; \
+	  done; exit $$failed
 
 fuzz: setup-dev ## the readers of raw formats, a minute each (SECONDS=300 for more)
 	@python -m pip install -q --disable-pip-version-check "atheris>=2.3"
