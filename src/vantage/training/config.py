@@ -101,7 +101,7 @@ class FinetuneConfig:
             are the same but for rounding, the memory is less.
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
         workers: threads that prepare batches ahead; results are the same for any number.
-        processes: of this machine that train an arm together, each on its own GPU where there are some;
+        processes: how many processes of this machine train an arm together, each on its own GPU if any;
             losses differ by rounding from those of another number.
         resume: go on from the checkpoint of a killed run; false begins anew.
         validation_share: share of the training rooms, by a hash of their names, that are validated on and not
