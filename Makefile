@@ -5,8 +5,11 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 TESTS ?= tests
+PYTHON ?= python3
+BENCHES := {scans,geometry,models,evaluation}
+RESULTS ?= benchmarks/results
 
-.PHONY: help setup setup-dev demo test test-train ui lint format bench fuzz base clean
+.PHONY: help setup setup-dev demo test test-train test-gpu ui lint format bench bench-gpu fuzz base clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,6 +30,9 @@ test-train: ## training and its models with the `train` extra alone, as on a GPU
 	VANTAGE_VENV=.venv-train infra/setup.sh train,test
 	.venv-train/bin/python -m pytest -n 2 --dist loadfile -m "not slow" tests/training tests/models/vlm
 
+test-gpu: ## tests/gpu with the torch that is there (PYTHON=...), nothing installed; skips say what was not tested
+	PYTHONPATH="$(CURDIR)/src:$${PYTHONPATH-}" $(PYTHON) -m pytest -o addopts="-ra -p no:cacheprovider" tests/gpu
+
 ui: setup ## Dagster and MLflow on loopback, over this workspace
 	@python infra/ui.py
 
@@ -41,7 +47,12 @@ format: setup-dev ## let ruff rewrite what it can
 	ruff format .
 
 bench: setup-dev ## each hot path beside the straightforward or published way (ONLY=scans, geometry, models or evaluation)
-	@for file in benchmarks/$(or $(ONLY),*)/*.py; do echo "== $$file"; python "$$file"; done
+	@for file in benchmarks/$(or $(ONLY),$(BENCHES))/*.py; do echo "== $$file"; python "$$file"; done
+
+bench-gpu: ## benchmarks/gpu on the GPU that is there, tables into RESULTS=benchmarks/results; nothing is installed
+	@failed=0; for file in benchmarks/gpu/*.py; do echo "== $$file"; \
+	  PYTHONPATH="$(CURDIR)/src:$${PYTHONPATH-}" $(PYTHON) "$$file" --results "$(RESULTS)" || failed=1; \
+	  done; exit $$failed
 
 fuzz: setup-dev ## the readers of raw formats, a minute each (SECONDS=300 for more)
 	@python -m pip install -q --disable-pip-version-check "atheris>=2.3"

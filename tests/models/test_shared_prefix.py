@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
-from tiny_vlms import CASES, IMAGE_ID, PAD_ID, Case, Inputs, seeded
-from torch import Tensor
+from shared_rows import dialogs_of, one_by_one, pixels_of, require_exact, together
+from tiny_vlms import CASES, IMAGE_ID, PAD_ID, Case, seeded
 
 from vantage.core.errors import ContractError, ParameterError
 from vantage.models.encoders import EncoderConfig
@@ -20,97 +20,10 @@ from vantage.models.families.nvila import NvilaForConditionalGeneration
 from vantage.models.injector import InjectionConfig, Injector
 from vantage.models.patch_geometry import BatchGeometry, Grid, PatchGrid
 from vantage.models.vlm.batch import NOT_LEARNED
-from vantage.models.vlm.cross_entropy import next_token_loss
-from vantage.models.vlm.head import last_hidden, output_head
 from vantage.models.vlm.prefix_inputs import prefix_inputs, shares_prefix
 from vantage.models.vlm.shared_prefix import PADDING, PREFIX, Dialog, pack_dialogs, shared_length
 
 SHARING = [name for name in CASES if name != "paligemma"]
-
-
-def dialogs_of(case: Case) -> list[list[Dialog]]:
-    """For each sample dialogs of one and two turns and of different lengths, three in the first sample."""
-    generator = torch.Generator().manual_seed(5)
-    found = []
-    for number, (row, mask) in enumerate(
-        zip(case.text["input_ids"], case.text["attention_mask"], strict=True)
-    ):
-        prefix = row[mask.bool()]
-        dialogs = []
-        for turns in ((4, 2), (7, 3, 2, 4), (3, 1))[: 3 - number]:
-            ids, learned = [prefix], [torch.zeros(len(prefix), dtype=torch.bool)]
-            for place, count in enumerate(turns):
-                ids.append(torch.randint(14, 64, (count,), generator=generator))
-                learned.append(torch.full((count,), place % 2 == 1))
-            dialogs.append((torch.cat(ids), torch.cat(learned)))
-        found.append(dialogs)
-    return found
-
-
-def pixels_of(case: Case, sample: int) -> Inputs:
-    """The inputs of one sample's images."""
-    images = [len(own) for own in case.samples]
-    pictures = [sum(len(tiles) for tiles in own) for own in case.samples]
-    by_image = slice(sum(images[:sample]), sum(images[: sample + 1]))
-    by_picture = slice(sum(pictures[:sample]), sum(pictures[: sample + 1]))
-    if "image_grid_thw" in case.pixels:
-        patches = case.pixels["image_grid_thw"].prod(1).tolist()
-        rows = slice(sum(patches[: by_image.start]), sum(patches[: by_image.stop]))
-        return {
-            "pixel_values": case.pixels["pixel_values"][rows],
-            "image_grid_thw": case.pixels["image_grid_thw"][by_image],
-        }
-    if "pixel_attention_mask" in case.pixels:
-        return {name: value[sample : sample + 1] for name, value in case.pixels.items()}
-    if "image_sizes" in case.pixels:
-        cut = {name: case.pixels[name][by_image] for name in ("pixel_values", "image_sizes")}
-        together = case.pixels.get("batch_num_images")
-        return cut if together is None else {**cut, "batch_num_images": together[sample : sample + 1]}
-    return {"pixel_values": case.pixels["pixel_values"][by_picture]}
-
-
-def one_by_one(case: Case, dialogs: list[list[Dialog]]) -> tuple[Tensor, int]:
-    """The library's loss, summed over the learned tokens of all dialogs."""
-    total, tokens = torch.zeros(()), 0
-    for number, own in enumerate(dialogs):
-        for ids, learned in own:
-            inputs = {"input_ids": ids[None], **pixels_of(case, number)}
-            if "qwen" in case.model.config.model_type:
-                inputs["mm_token_type_ids"] = (ids == IMAGE_ID).int()[None]
-            labels = torch.where(learned, ids, NOT_LEARNED)[None]
-            count = int(learned.sum())
-            total = total + case.model(**inputs, labels=labels).loss * count
-            tokens += count
-    return total, tokens
-
-
-def together(case: Case, dialogs: list[list[Dialog]]) -> tuple[Tensor, int]:
-    rows = pack_dialogs(dialogs, IMAGE_ID, PAD_ID)
-    states = last_hidden(case.model, prefix_inputs(case.model, rows, case.pixels))
-    found = next_token_loss(states, rows.labels, output_head(case.model))
-    return found.total, found.tokens
-
-
-def gradients(case: Case, loss: Tensor) -> dict[str, Tensor]:
-    for parameter in case.model.parameters():
-        parameter.grad = None
-    loss.backward()
-    return {n: p.grad for n, p in case.model.named_parameters() if p.grad is not None}
-
-
-def require_exact(case: Case) -> None:
-    """Loss and gradients of the mean over learned tokens."""
-    dialogs = dialogs_of(case)
-    alone, tokens = one_by_one(case, dialogs)
-    theirs = gradients(case, alone / tokens)
-    packed, count = together(case, dialogs)
-    ours = gradients(case, packed / count)
-    assert count == tokens
-    assert torch.allclose(packed, alone, rtol=1e-5)
-    assert ours.keys() == theirs.keys()
-    largest = max(float(value.abs().max()) for value in theirs.values())
-    for name, value in ours.items():
-        assert (value - theirs[name]).abs().max() <= 1e-5 * max(largest, 1.0), name
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])

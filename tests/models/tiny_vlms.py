@@ -79,6 +79,18 @@ class Case:
         """What the model is called with."""
         return {**self.text, **self.pixels}
 
+    def to(self, device: torch.device, dtype: torch.dtype) -> Case:
+        """Model and inputs there; numbers of the pictures in the precision of the model."""
+
+        def moved(inputs: Inputs) -> Inputs:
+            return {k: v.to(device, dtype if v.is_floating_point() else None) for k, v in inputs.items()}
+
+        self.model.to(device, dtype)
+        self.text, self.pixels = moved(self.text), moved(self.pixels)
+        touch = self.touch
+        self.touch = lambda *place: moved(touch(*place))
+        return self
+
     @property
     def grids(self) -> list[Grid]:
         """Of all pictures, in order."""

@@ -105,6 +105,8 @@ class FinetuneConfig:
             are the same but for rounding, the memory is less.
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
         workers: threads that prepare batches ahead; results are the same for any number.
+        processes: how many processes of this machine train an arm together, each on its own GPU if any;
+            losses differ by rounding from those of another number.
         resume: go on from the checkpoint of a killed run; false begins anew.
         validation_share: share of the training rooms, by a hash of their names, that are validated on and not
             trained on.
@@ -129,6 +131,7 @@ class FinetuneConfig:
     accumulate: Annotated[int, Ge(1)] = 1
     gradient_checkpointing: bool = False
     workers: Annotated[int, Ge(0)] = 0
+    processes: Annotated[int, Ge(1)] = 1
     resume: bool = True
     validation_share: Annotated[float, Ge(0), Lt(1)] = 0.0
     validate_every: Annotated[int, Ge(0)] = 0

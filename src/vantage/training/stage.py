@@ -110,6 +110,15 @@ def finetune(task: Task, config: FinetuneConfig) -> Facts:
         ResourceError: a checkpoint could not be written.
         VantageError: a loss that is not finite.
     """
+    if config.processes > 1:
+        from vantage.training.processes import in_processes
+
+        return in_processes(task, config)
+    return train_arm(task, config)
+
+
+def train_arm(task: Task, config: FinetuneConfig) -> Facts:
+    """What `finetune` does in each process; the first one writes."""
     with threads(config.threads):
         made = prepare(task, config)
         with shown(task, config, made.plan.key) as run:

@@ -1,0 +1,176 @@
+"""An arm trained by several processes of this machine, started by torch.distributed.run as a person would.
+
+The first process tells this one, a line at a time on its standard output, how far it is and what a watched
+run is to show. A process whose listener is gone ends at its next line, and takes the others with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from vantage.core import atomic, errors
+from vantage.core.errors import VantageError
+from vantage.core.tasks import Facts, Task
+from vantage.core.tracking import NoRun, OpenRun
+from vantage.training.config import FinetuneConfig
+
+PROGRAM: tuple[str, ...] = ("-m", "vantage.training")
+_MARK: Final = "vantage training: "
+_FIELDS: Final = ("message", "where", "expected", "found", "hint")
+_TAIL = 15
+
+
+def in_processes(task: Task, config: FinetuneConfig) -> Facts:
+    """Train the arm `task.item` in `config.processes` processes; its files are those of one process.
+
+    Raises:
+        VantageError: what a process raised, or that one of them ended without a word, with the end of what
+            they wrote (all of it is in `processes.log` of the task's work).
+    """
+    job, log = task.work / "processes.json", task.work / "processes.log"
+    atomic.write_text(job, json.dumps(_described(task, config)))
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--max_restarts", "0")
+    command = [sys.executable, *launcher, "--nproc_per_node", str(config.processes), *PROGRAM, str(job)]
+    relay = _Relay(task)
+    with (
+        log.open("w") as written,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=written, text=True) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                relay.hear(line)
+        except BaseException:
+            process.terminate()  # the launcher ends its own
+            raise
+    if relay.failure is not None:
+        raise relay.failure
+    if relay.facts is None or process.returncode:
+        raise VantageError(
+            "a training process ended without a word", where=f"arm {task.item}",
+            expected=f"{config.processes} processes that end with 0", found=_tail(log),
+            hint=f"the whole of what they wrote is in {log}",
+        )  # fmt: skip
+    return relay.facts
+
+
+def tell(kind: str, **said: Any) -> None:
+    """Say one thing to the process that started this one."""
+    line = _MARK + json.dumps({"kind": kind, **said}) + "\n"
+    os.write(1, line.encode())  # in one piece, whatever the other processes write
+
+
+def described_error(error: VantageError) -> dict[str, str | None]:
+    """An error as `tell` can say it."""
+    return {"error": type(error).__name__, **{name: getattr(error, name) for name in _FIELDS}}
+
+
+def task_of(job: Mapping[str, Any]) -> Task:
+    """The task of a job file, in one of the processes: its first one tells how far it is."""
+    heard = os.environ.get("RANK", "0") == "0"
+    return Task(
+        job["item"],
+        {stage: Path(folder) for stage, folder in job["inputs"].items()},
+        Path(job["out"]),
+        Path(job["work"]),
+        job["seed"],
+        progress=_Told(heard),
+        cache=None if job["cache"] is None else Path(job["cache"]),
+        tracker=_ToldTracker() if job["watched"] else None,
+    )
+
+
+def _described(task: Task, config: FinetuneConfig) -> dict[str, Any]:
+    return {
+        "item": task.item,
+        "inputs": {stage: str(folder) for stage, folder in task.inputs.items()},
+        "out": str(task.out),
+        "work": str(task.work),
+        "seed": task.seed,
+        "cache": None if task.cache is None else str(task.cache),
+        "watched": task.tracker is not None,
+        "config": asdict(config),
+    }
+
+
+def _tail(log: Path) -> str:
+    with log.open(errors="replace") as lines:
+        return "".join(deque(lines, _TAIL))
+
+
+class _Relay:
+    """Hears the first process, and does what it says."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._run: OpenRun = NoRun()
+        self.facts: Facts | None = None
+        self.failure: VantageError | None = None
+
+    def hear(self, line: str) -> None:
+        if not line.startswith(_MARK):
+            self._task.progress.say(line.rstrip())
+            return
+        said = json.loads(line.removeprefix(_MARK))
+        doing: dict[str, Callable[..., None]] = {
+            "step": self._task.progress.step, "say": self._task.progress.say, "open": self._open,
+            "log": lambda step, metrics: self._run.log(step, metrics), "close": self._close,
+            "facts": self._end, "error": self._fail,
+        }  # fmt: skip
+        doing[said.pop("kind")](**said)
+
+    def _open(self, item: str, key: str, params: dict[str, str], tags: dict[str, str]) -> None:
+        assert self._task.tracker is not None
+        self._run = self._task.tracker.open(item, key, params=params, tags=tags)
+
+    def _close(self, digest: str | None) -> None:
+        self._run.close(digest)
+
+    def _end(self, facts: Facts) -> None:
+        self.facts = facts
+
+    def _fail(self, error: str, message: str, **more: str | None) -> None:
+        if self.failure is None:  # that of others follows from the first
+            self.failure = getattr(errors, error, VantageError)(message, **more)
+
+
+class _Told:
+    """Progress that is told to the process that started this one."""
+
+    def __init__(self, heard: bool) -> None:
+        self._heard = heard
+
+    def step(self, done: int, total: int, note: str = "") -> None:
+        if self._heard:
+            tell("step", done=done, total=total, note=note)
+
+    def say(self, text: str) -> None:
+        if self._heard:
+            tell("say", text=text)
+
+
+class _ToldTracker:
+    """A tracker whose runs are those of the process that started this one."""
+
+    def open(self, name: str, key: str, *, params: Mapping[str, str], tags: Mapping[str, str]) -> OpenRun:
+        tell("open", item=name, key=key, params=dict(params), tags=dict(tags))
+        return _ToldRun()
+
+    def record(self, name: str, digest: str, **_: object) -> str:
+        raise VantageError("a training process records no run", where=name, hint="`vantage promote` does")
+
+
+class _ToldRun:
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        tell("log", step=step, metrics=dict(metrics))
+
+    def close(self, digest: str | None) -> None:
+        tell("close", digest=digest)
