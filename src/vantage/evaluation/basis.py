@@ -18,7 +18,7 @@ class ArmBasis:
     """What a trained arm is.
 
     Attributes:
-        base_sha256: digest of the weights it was trained on.
+        base_sha256: digest of the weights it was trained on; a vision-language model's fingerprint.
         site: where the 3D position enters; `none` for an arm without.
         coordinates: which coordinates it was trained with.
         recipe: the method.
@@ -99,6 +99,18 @@ def basis_of(
 def _arm(folder: Path) -> ArmBasis:
     from vantage.models.checkpoint import CONFIG_FILE
 
+    if read_json(folder / CONFIG_FILE).get("record") == "spatial_vlm":
+        return _vlm_arm(read_json_record(folder / CONFIG_FILE, "spatial_vlm", 1))
     config = read_json_record(folder / CONFIG_FILE, "adapter", 1)
     fields = {name: str(config.get(name, "")) for name in ("base_sha256", "site", "coordinates", "recipe")}
     return ArmBasis(**fields)
+
+
+def _vlm_arm(config: Mapping[str, Any]) -> ArmBasis:
+    injection, about = config["config"]["injection"], config["about"]
+    return ArmBasis(
+        base_sha256=str(config["base"]["fingerprint"]),
+        site="none" if injection is None else str(injection["site"]),
+        coordinates=str(about.get("coordinates", "")),
+        recipe=str(about.get("recipe", "")),
+    )
