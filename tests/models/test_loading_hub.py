@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import torch
-from hub_server import COMMIT, hub
 from tiny_vlms import CASES
+
+from hub_server import COMMIT, hub
 
 SCRIPT = """
 import dataclasses, json, sys

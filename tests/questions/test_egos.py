@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
-from question_rooms import CAMERA, look_from, random_scene, scan_task
 
+from question_rooms import CAMERA, look_from, random_scene, scan_task
 from vantage.core.hashing import digest_tree
 from vantage.core.tasks import Task
 from vantage.questions.config import PoseConfig, SynthesizeConfig

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from question_rooms import random_ego, random_scene, random_seen
 
+from question_rooms import random_ego, random_scene, random_seen
 from vantage.geometry import transforms
 from vantage.questions.families import FAMILY_NAMES, Candidate, Margins, family
 from vantage.questions.sampling import every_candidate

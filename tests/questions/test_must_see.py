@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from question_rooms import CAMERA, look_from, random_scene, scan_task
 
+from question_rooms import CAMERA, look_from, random_scene, scan_task
 from vantage.core.hashing import digest_tree
 from vantage.core.tasks import Task
 from vantage.questions.config import SynthesizeConfig

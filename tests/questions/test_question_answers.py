@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from question_rooms import random_ego, random_scene, random_seen, random_situated
 
+from question_rooms import random_ego, random_scene, random_seen, random_situated
 from vantage.questions import words
 from vantage.questions.families import FAMILY_NAMES, Margins, family
 from vantage.questions.sampling import every_candidate

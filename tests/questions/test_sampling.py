@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from question_rooms import random_ego, random_scene, random_seen
 
+from question_rooms import random_ego, random_scene, random_seen
 from vantage.questions.families import FAMILY_NAMES, Margins, family
 from vantage.questions.sampling import every_candidate, sample_questions
 from vantage.questions.scene import Scene, Seen, Situated

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from question_rooms import random_situated
 
+from question_rooms import random_situated
 from vantage.geometry import transforms
 from vantage.questions.scene import RoomObject, Scene, Seen, Situated
 from vantage.scans.generated.layout import sample_room

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from question_rooms import CAMERA, look_from
 
+from question_rooms import CAMERA, look_from
 from vantage.geometry import transforms
 from vantage.questions.config import SynthesizeConfig
 from vantage.questions.egos import spread

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from question_rooms import random_scene, scan_task
 
+from question_rooms import random_scene, scan_task
 from vantage.core.errors import ParameterError, ScanError
 from vantage.core.memo import Memo
 from vantage.questions.config import SplitLists, SynthesizeConfig

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pydantic import TypeAdapter
-from question_rooms import random_scene, scan_task
 
+from question_rooms import random_scene, scan_task
 from vantage.core.errors import ContractError, ParameterError
 from vantage.core.hashing import digest_tree
 from vantage.core.tasks import Task

@@ -98,6 +98,7 @@ def basis_of(
 
 def _arm(folder: Path) -> ArmBasis:
     from vantage.models.checkpoint import CONFIG_FILE
+    from vantage.models.loading.weights import read_json
 
     if read_json(folder / CONFIG_FILE).get("record") == "spatial_vlm":
         return _vlm_arm(read_json_record(folder / CONFIG_FILE, "spatial_vlm", 1))

@@ -61,7 +61,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 def _named_in_tables(tree: ast.Module) -> Iterator[str]:
-    """Modules of texts such as `"vantage.models.families.qwen:QWEN3_VL"`, the module's prefix set before some."""
+    """Modules of texts such as `"vantage.models.families.qwen:QWEN3_VL"`, also after a prefix with a name."""
     prefixes = {
         node.targets[0].id: node.value.value
         for node in tree.body

@@ -91,9 +91,17 @@ def base_fingerprint(folder: Path) -> str:
 
     Raises `ContractError` for files that are missing or damaged.
     """
+    return fingerprint((folder / "config.json").read_bytes(), _tensors(folder).items())
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a model's tensors, sorted; raises as `base_fingerprint` does."""
+    return sorted({entry.file for entry in _tensors(folder).values()})
+
+
+def _tensors(folder: Path) -> Mapping[str, Entry]:
     values = read_json(folder / "config.json")
-    found = nvila_entries(folder) if is_nvila(folder, values) else entries(folder)
-    return fingerprint((folder / "config.json").read_bytes(), found.items())
+    return nvila_entries(folder) if is_nvila(folder, values) else entries(folder)
 
 
 def _stock(
