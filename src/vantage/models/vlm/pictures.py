@@ -35,7 +35,8 @@ def picture_grids(
 ) -> tuple[PatchGrid, ...]:
     """The points of pictures one after another, as `grids` divides them.
 
-    Metres, in the frame that `T_frame_aligned` leads to; computed in float64 and kept in float32; a patch without a point has zeros.
+    Metres, in the frame that `T_frame_aligned` leads to; computed in float64 and kept in float32; a patch
+    without a point has zeros.
     """
     there = np.array(valid).reshape(-1)
     xyz = np.zeros((len(there), 3), dtype=np.float32)
