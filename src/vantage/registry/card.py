@@ -38,7 +38,7 @@ _UNLEARNABLE = "{families without a circuit}"
 _POCKET_LIMITS = (
     "Trained on generated rooms: nothing is claimed for photographs. Free language, several words,\n"
     f"boxes and chains of thought are beyond it. {_UNLEARNABLE}\n"
-    "\nA question may hold these words only:\n"
+    "A question may hold these words only:\n"
 )
 _VLM_LIMITS = """It was measured on the questions above alone. A pose or depth that is wrong makes
 wrong answers, and nothing tells which. The base's own licence and limits hold too.

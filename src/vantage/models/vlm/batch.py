@@ -220,7 +220,8 @@ def cameras_of(samples: Sequence[Sample]) -> Cameras:
     """The camera of every view."""
     numbers = np.stack([camera_numbers(view.T_frame_cam) for sample in samples for view in sample.views])
     counts = tuple(len(sample.views) for sample in samples)
-    return Cameras(torch.from_numpy(numbers), counts, tuple(sample.sample_id for sample in samples))
+    names = tuple(sample.sample_id for sample in samples)
+    return Cameras(torch.from_numpy(numbers), counts, names, samples[0].frame)
 
 
 def _moved(value: Any, device: torch.device) -> Any:
