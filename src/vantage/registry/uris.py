@@ -59,7 +59,7 @@ def knows_words_only(store: Store, uri: str) -> bool:
     """Whether the model is a pocket model, which knows a vocabulary; asked before anything is loaded."""
     with fluent(store) as mlflow:
         metadata = mlflow.models.get_model_info(uri).metadata or {}
-    return metadata.get(SERVING_KEY, POCKET) == POCKET
+    return bool(metadata.get(SERVING_KEY, POCKET) == POCKET)
 
 
 def _contents(name: str, aliases: Mapping[str, object]) -> str:
