@@ -14,7 +14,8 @@ from PIL import Image
 
 from vantage.core.errors import ParameterError
 from vantage.geometry.transforms import from_yaw, invert
-from vantage.registry.serving import Answerer, read_views
+from vantage.registry.request import read_views
+from vantage.registry.serving import Answerer
 
 K = np.array([[50.0, 0, 31.5], [0, 50, 23.5], [0, 0, 1]])
 LOOK_X = np.array([[0, 0, 1, 0.0], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -26,7 +27,7 @@ def ask(
 
     Args:
         model: address of the model (`models:/vantage@champion`).
-        question: text in the model's words.
+        question: text; of a pocket model in its own words.
         scan: a raw scan: ScanNet's files, or its extracted layout.
         frame: id of the frame that "me" stands at.
         pose: a file with a 4x4 camera-to-world matrix of the raw scan to stand at instead.
@@ -37,11 +38,12 @@ def ask(
         VantageError: the registry has no such model; the scan cannot be read.
     """
     from vantage.registry.store import find_store, fluent
-    from vantage.registry.uris import look_up
+    from vantage.registry.uris import knows_words_only, look_up
 
-    tokenize(question)
     store = find_store(workspace or Path(os.environ.get("VANTAGE_WORKSPACE") or Path.cwd()))
     found = look_up(store, model)
+    if knows_words_only(store, found.uri):
+        tokenize(question)
     _tell(f"reading {scan}")
     recorded = MeasuredScan.open(scan)
     views, why = choose(recorded, frame, pose)
@@ -50,11 +52,22 @@ def ask(
     with fluent(store) as mlflow:
         (record,) = mlflow.pyfunc.load_model(found.uri).predict(request)
     sys.stdout.write(f"{record['answer']}\n")
+    if "place" in record:
+        _tell(f"place  {_place(record['place'])}")
+    for box in record.get("boxes", ()):
+        _tell(f"box    {box['label']} at {', '.join(f'{value:.2f}' for value in box['center'])} m")
     kept = len(recorded.kept)
     _tell(f"scan   {recorded.meta.scan_id}: {kept} of {len(recorded.frames)} frames usable")
     _tell(f"me     {why}")
     _tell(f"views  {', '.join(str(f.frame_id) for f in views.frames)} (me first, the others by coverage)")
     _tell(f"depth  in {record['patches_with_depth']:.0%} of the image patches")
+
+
+def _place(place: Mapping[str, Any]) -> str:
+    x, y, yaw = place["x"], place["y"], np.degrees(place["yaw"])
+    heading = "no heading" if place["ambiguous"] else f"looking along {yaw:.0f} degrees"
+    sigma = f"+-{place['sigma_x']:.2f}, {place['sigma_y']:.2f} m"
+    return f"the model takes you to be at {x:.2f}, {y:.2f} m ({sigma}), {heading}, {place['frame']}"
 
 
 def _tell(text: str) -> None:

@@ -18,7 +18,7 @@ class ArmBasis:
     """What a trained arm is.
 
     Attributes:
-        base_sha256: digest of the weights it was trained on.
+        base_sha256: digest of the weights it was trained on; a vision-language model's fingerprint.
         site: where the 3D position enters; `none` for an arm without.
         coordinates: which coordinates it was trained with.
         recipe: the method.

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from vantage.models.loading.weights import read_json
+from vantage.questions.words import SPECIALS, VOCABULARY
+from vantage.registry.packaging import VLM, ModelFiles
+from vantage.registry.served_base import ServedBase
 
 _USE = """```python
 import mlflow
@@ -23,36 +28,89 @@ model.predict({{
 """
 
 
-def model_card(name: str, report: dict[str, Any], decision: dict[str, Any], words: Sequence[str]) -> str:
+_POCKET = """A pocket vision-language model (SigLIP-type tower, projector, Qwen2-type decoder; 2.4 M
+parameters) with a 3D position embedding of every image patch in the frame of the person who asks.
+It answers one word."""
+_RECORD = """The result is one record for each question: answer, ego pose (`T_aligned_ego`), order of the
+views, and the share of patches that had depth. Without depth it answers from the pictures alone.
+"""
+_UNLEARNABLE = "{families without a circuit}"
+_POCKET_LIMITS = (
+    "Trained on generated rooms: nothing is claimed for photographs. Free language, several words,\n"
+    f"boxes and chains of thought are beyond it. {_UNLEARNABLE}\n"
+    "A question may hold these words only:\n"
+)
+_VLM_LIMITS = """It was measured on the questions above alone. A pose or depth that is wrong makes
+wrong answers, and nothing tells which. The base's own licence and limits hold too.
+"""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a card says of the model itself.
+
+    Attributes:
+        model: what it is.
+        record: what an answer comes with.
+        limits: what it cannot do.
+    """
+
+    model: str
+    record: str
+    limits: str
+
+    @classmethod
+    def of(cls, files: ModelFiles) -> About:
+        """By the files that make the model."""
+        if files.serving == VLM:
+            return _vlm(ServedBase.read(files.base), read_json(files.adapter / "config.json"))
+        words = " ".join(word for word in VOCABULARY if word not in SPECIALS)
+        return cls(_POCKET, _RECORD, f"{_POCKET_LIMITS}\n> {words}\n")
+
+
+def _vlm(served: ServedBase, adapter: dict[str, Any]) -> About:
+    injection, told, config = adapter["config"]["injection"], adapter["about"], adapter["config"]
+    site = "without coordinates" if injection is None else f"coordinates enter at `{injection['site']}`"
+    base = "its files are part of this model"
+    if served.base != "local":
+        base = f"`{served.base}` at `{served.revision}`, which the hub's cache has to hold"
+    model = (
+        f"A vision-language model of family `{adapter['family']}`, "
+        f"recipe `{told.get('recipe', '')}`, {site}.\n"
+        f"Base: {base}; fingerprint `{served.fingerprint[:12]}`.\n"
+        f"It answers in at most {served.max_new_tokens} tokens."
+    )
+    more = ["`place`, where it takes the asker to be"] if config["situated"] else []
+    if told.get("dialogs") == "grounded":
+        more.append("`boxes`, `reasoning` and its `checks`")
+    record = _RECORD + (f" It also has {' and '.join(more)}.\n" if more else "")
+    return About(model, record, _VLM_LIMITS)
+
+
+def model_card(name: str, report: dict[str, Any], decision: dict[str, Any], about: About) -> str:
     """Markdown, filled from an evaluation's report and a promotion's decision.
 
     Args:
         name: of the registered model.
         report: the `report.json` record.
         decision: the decision record.
-        words: the vocabulary without specials.
+        about: the model itself.
     """
     head = report["headline"]
     arm, baseline = head["arm"], head["baseline"]
     parts = [
         f"# {name}: answers about a room from a few posed views\n",
-        "A pocket vision-language model (SigLIP-type tower, projector, Qwen2-type decoder; 2.4 M\n"
-        "parameters) with a 3D position embedding of every image patch in the frame of the person who asks.\n"
-        f"It answers one word. Arm `{arm}`; weights digest `{decision['model_digest']}`.\n",
+        f"{about.model} Arm `{arm}`; weights digest `{decision['model_digest']}`.\n",
         "## Use\n",
         _USE.format(name=name),
-        "The result is one record for each question: answer, ego pose (`T_aligned_ego`), order of the\n"
-        "views, and the share of patches that had depth. Without depth it answers from the pictures alone.\n",
+        about.record,
         "## Measured\n",
         f"Strict exact match on held-out rooms, per cent with 95 % intervals; `{baseline}` is the same\n"
         "model trained without coordinates. Controls marked @ take something away at test time.\n",
         _scores(report, arm, baseline),
         f"Decision: **{decision['outcome']}**. " + "; ".join(decision["reasons"]) + ".\n",
         "## Limits\n",
-        "Trained on generated rooms: nothing is claimed for photographs. Free language, several words,\n"
-        f"boxes and chains of thought are beyond it. {_unlearnable(report)}\n"
-        "A question may hold these words only:\n",
-        "> " + " ".join(words) + "\n",
+        about.limits.replace(_UNLEARNABLE, _unlearnable(report)),
     ]
     return "\n".join(parts)
 

@@ -13,6 +13,7 @@ import vantage
 
 _ROOT = Path(vantage.__file__).parent
 _IMPORT = re.compile(r"^(\s*(?:from|import) )vantage(?=[.\s])", re.MULTILINE)
+_TARGET = re.compile(r"vantage(\.\w+)+")
 
 
 def own_modules(start: str) -> dict[str, Path]:
@@ -60,10 +61,35 @@ def _file(name: str) -> Path | None:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """Names of modules that a file may import; `from a import b` gives `a` and `a.b`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Names of modules that a file may import; `from a import b` gives `a` and `a.b`.
+
+    Tables of `core.names` import what their `"module:attribute"` texts name.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from _named_in_tables(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _named_in_tables(tree: ast.Module) -> Iterator[str]:
+    """Modules of texts such as `"vantage.models.families.qwen:QWEN3_VL"`, also after a prefix with a name."""
+    prefixes = {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    }
+    for node in ast.walk(tree):
+        text, before = node, ""
+        if isinstance(node, ast.BinOp) and isinstance(node.left, ast.Name):
+            text, before = node.right, prefixes.get(node.left.id, "")
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            module, found, _ = f"{before}{text.value}".partition(":")
+            if found and _TARGET.fullmatch(module):
+                yield module

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, MinLen
+
+from vantage.evaluation.config import VlmAsking
 
 Points = Annotated[float, Ge(-100.0), Le(100.0)]
 
@@ -22,7 +24,10 @@ class PromoteConfig:
         alpha: highest p of McNemar's exact test at which a difference counts as more than chance; corrected
             by Holm where losses are sought in every group of questions.
         resamples: bootstrap resamples behind an interval.
-        base: `shipped`, or the folder that `finetune.base` names.
+        base: `shipped`, or what `finetune.base` names: a folder, or a name on the hub, of which the
+            registered model keeps name, commit and fingerprint alone.
+        vlm: how a base that is not the pocket model is asked, best as in `evaluate.vlm`; precision and
+            length of answers are part of what the model is.
     """
 
     model_name: Annotated[str, MinLen(1)] = "vantage"
@@ -32,3 +37,4 @@ class PromoteConfig:
     alpha: Annotated[float, Gt(0.0), Le(0.5)] = 0.05
     resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
     base: str = "shipped"
+    vlm: VlmAsking = field(default_factory=VlmAsking)

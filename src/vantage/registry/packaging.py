@@ -21,8 +21,10 @@ from vantage.registry.closure import copy_modules, own_modules, requirements
 from vantage.registry.store import Store, fluent
 
 _ENTRY = Path(__file__).with_name("pyfunc_model.py")
-_SERVING = "vantage.registry.serving:Answerer"
+POCKET, VLM = "vantage.registry.serving", "vantage.registry.vlm_serving"
+"""The modules that answer; a model's folder holds one of them and what it imports."""
 DIGEST_TAG = "vantage.digest"
+SERVING_KEY = "vantage.serving"
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,30 @@ class ModelFiles:
         base, adapter: folders of weights with their descriptions.
         card: the model card, Markdown.
         extras: files to keep beside the weights (an example), by name.
+        serving: the module that answers, `POCKET` or `VLM`.
+        base_digest: what the base is, wherever its files are; None: what its folder holds.
+        unused: distributions that the modules may import and this model never does.
     """
 
     base: Path
     adapter: Path
     card: str
     extras: Mapping[str, Path]
+    serving: str = POCKET
+    base_digest: str | None = None
+    unused: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """Digest of the weights and their descriptions: what the model is, whatever its card says."""
         parts = {"base": self.base, "adapter": self.adapter}
+        known = {}
+        if self.base_digest is not None:
+            known = {"base": self.base_digest}
+            del parts["base"]
         return digest_files(
-            {
+            known
+            | {
                 f"{name}/{path}": d
                 for name, folder in parts.items()
                 for path, d in file_digests(folder).items()
@@ -63,7 +76,7 @@ def register(store: Store, name: str, files: ModelFiles, run_id: str) -> str:
         fluent(store) as mlflow,
         _no_chatter(),
     ):
-        code = copy_modules(_modules(), Path(folder) / "code")
+        code = copy_modules(own_modules(files.serving), Path(folder) / "code")
         card = Path(folder) / "README.md"
         card.write_text(files.card, encoding="utf-8")
         with mlflow.start_run(run_id=run_id):
@@ -77,25 +90,20 @@ def register(store: Store, name: str, files: ModelFiles, run_id: str) -> str:
                     "card": str(card),
                     **{key: str(path) for key, path in files.extras.items()},
                 },
-                pip_requirements=_requirements(),
+                pip_requirements=_requirements(files),
                 registered_model_name=name,
                 tags={DIGEST_TAG: files.digest},
+                metadata=None if files.serving == POCKET else {SERVING_KEY: files.serving},
             )
         number = str(logged.registered_model_version)
         store.client().set_model_version_tag(name, number, DIGEST_TAG, files.digest)
     return number
 
 
-def _requirements() -> list[str]:
-    return [
-        f"mlflow=={version('mlflow')}",
-        *requirements(list(_modules().values())),
-    ]
-
-
-def _modules() -> dict[str, Path]:
-    """The project's modules that serving needs."""
-    return own_modules(_SERVING.partition(":")[0])
+def _requirements(files: ModelFiles) -> list[str]:
+    found = requirements(list(own_modules(files.serving).values()))
+    needed = [line for line in found if line.partition("==")[0] not in files.unused]
+    return [f"mlflow=={version('mlflow')}", *needed]
 
 
 @contextmanager

@@ -15,16 +15,23 @@ class VantageModel(PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         """Load base and adapter from the model's folder."""
-        from vantage.registry.serving import Answerer
+        base, adapter = (Path(context.artifacts[name]) for name in ("base", "adapter"))
+        # The module of the other kind of model is not in this model's folder.
+        if (base / "served.json").is_file():
+            from vantage.registry.vlm_serving import VlmAnswerer
 
-        folders = (Path(context.artifacts[name]) for name in ("base", "adapter"))
-        self._answerer = Answerer.load(*folders)
+            self._answerer: Any = VlmAnswerer.load(base, adapter)
+        else:
+            from vantage.registry.serving import Answerer
+
+            self._answerer = Answerer.load(base, adapter)
 
     # MLflow takes a hint here for a schema and warns about most; this one it leaves alone.
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """See `vantage.registry.serving.Answerer.answer` for the keys of a request and of a record."""
+        """See `vantage.registry.serving.Answerer.answer` for the keys of a request and of a record; of a
+        vision-language model's record, `vantage.registry.vlm_serving.VlmAnswerer.answer`."""
         if isinstance(model_input, dict):
             requests = [model_input]
         elif hasattr(model_input, "to_dict"):  # a pandas table; None and NaN stand for keys not given

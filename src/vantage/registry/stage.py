@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vantage.core import atomic
-from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_file, digest_json
 from vantage.core.tasks import Facts, Task
-from vantage.models.checkpoint import CONFIG_FILE, RECIPE_FILE, SHIPPED_BASE, WEIGHTS_FILE
-from vantage.questions.words import SPECIALS, VOCABULARY
 from vantage.records.jsonfile import read_json_record
 from vantage.records.predictions import Prediction, read_predictions
-from vantage.registry.card import model_card
+from vantage.registry.card import About, model_card
 from vantage.registry.config import PromoteConfig
 from vantage.registry.gate import Gate, against_controls
 from vantage.registry.lineage import log_arms
 from vantage.registry.packaging import ModelFiles
 from vantage.registry.promote import Candidate, download_weights, settle
+from vantage.registry.staging import answers_with, stage_weights
 from vantage.registry.store import find_store
 
 if TYPE_CHECKING:
@@ -47,20 +45,20 @@ def promote(task: Task, config: PromoteConfig) -> Facts:
     task.progress.say(f"recording runs in {store.uri}")
     runs = log_arms(store, arms, evaluation, task.inputs, store.folder.parent)
     with tempfile.TemporaryDirectory(prefix="vantage-promote-") as folder:
-        staged = _stage_weights(Path(folder), arms / arm, config)
+        staged = stage_weights(Path(folder), arms / arm, config)
+        about = About.of(staged)
 
         def files(decision: dict[str, Any]) -> ModelFiles:
-            words = [word for word in VOCABULARY if word not in SPECIALS]
-            return ModelFiles(*staged, model_card(config.model_name, report, decision, words), {})
+            return replace(staged, card=model_card(config.model_name, report, decision, about))
 
         answers = {i: read_predictions(evaluation / i) for i in (*report["arms"], *report["controls"])}
         candidate = Candidate(
             name=config.model_name,
             arm=arm,
             files=files,
-            digest=ModelFiles(*staged, "", {}).digest,
+            digest=staged.digest,
             run_id=runs[arm],
-            key=digest_json([digest_file(evaluation / "report.json"), vars(config), task.seed]),
+            key=digest_json([digest_file(evaluation / "report.json"), asdict(config), task.seed]),
             scores=_headline_scores(report),
             predictions=answers[arm],
             checks=_checks(gate, report, answers, config),
@@ -68,33 +66,13 @@ def promote(task: Task, config: PromoteConfig) -> Facts:
 
         def answers_of(version: ModelVersion) -> Sequence[Prediction]:
             task.progress.say(f"scoring the champion, version {version.version}, on the same questions")
-            from vantage.evaluation.answers import answer_all, one_thread
-            from vantage.models.answering import PocketVLM
-
-            vlm = PocketVLM.load(*download_weights(store, version, Path(tempfile.mkdtemp(dir=folder))))
-            with one_thread():
-                return answer_all(vlm, task.inputs, "", task.seed, task.progress.step)
+            return answers_with(task, *download_weights(store, version, Path(tempfile.mkdtemp(dir=folder))))
 
         decision = settle(store, gate, candidate, answers_of)
         atomic.write_json(task.out / DECISION_FILE, decision)
         atomic.write_text(task.out / "README.md", files(decision).card)
     task.progress.say(f"{decision['outcome']}: " + "; ".join(decision["reasons"]))
     return {"outcome": decision["outcome"], "model_digest": decision["model_digest"]}
-
-
-def _stage_weights(into: Path, adapter: Path, config: PromoteConfig) -> tuple[Path, Path]:
-    """Copies of the files that make the model, without histories and the like, as `base` and `adapter`."""
-    base = SHIPPED_BASE if config.base == "shipped" else Path(config.base)
-    for name, source, files in (
-        ("base", base, (WEIGHTS_FILE, RECIPE_FILE)),
-        ("adapter", adapter, (WEIGHTS_FILE, CONFIG_FILE)),
-    ):
-        (into / name).mkdir()
-        for file in files:
-            if not (source / file).is_file():
-                raise ContractError("a file of the model is missing", where=source / file)
-            shutil.copyfile(source / file, into / name / file)
-    return into / "base", into / "adapter"
 
 
 def _checks(

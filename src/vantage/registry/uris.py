@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vantage.core.errors import VantageError
-from vantage.registry.store import Store
+from vantage.registry.packaging import POCKET, SERVING_KEY
+from vantage.registry.store import Store, fluent
 
 _ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>.+)|/(?P<version>\d+))")
 
@@ -52,6 +53,13 @@ def look_up(store: Store, uri: str) -> Found:
         or "no model",
         hint="only a model that passed the gate gets the alias champion: see reports/promotion/decision.json",
     )
+
+
+def knows_words_only(store: Store, uri: str) -> bool:
+    """Whether the model is a pocket model, which knows a vocabulary; asked before anything is loaded."""
+    with fluent(store) as mlflow:
+        metadata = mlflow.models.get_model_info(uri).metadata or {}
+    return bool(metadata.get(SERVING_KEY, POCKET) == POCKET)
 
 
 def _contents(name: str, aliases: Mapping[str, object]) -> str:

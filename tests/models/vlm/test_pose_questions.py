@@ -26,9 +26,9 @@ from vantage.models.vlm.checkpoint import CONFIG_FILE, load_adapter, save_adapte
 from vantage.models.vlm.controls import controlled, moved
 from vantage.models.vlm.listing import Selection
 from vantage.models.vlm.model import SpatialVlm, VlmConfig
-from vantage.models.vlm.pose_align import aligned_question
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Sample
+from vantage.models.vlm.showing import aligned_question
 
 NOISE = Perturbation(0.2, 15.0)
 IDENTITY = BaseIdentity("someone/some-vlm", "main", "llava", "0" * 64)

@@ -65,7 +65,7 @@ def _from_aligned(scan: ScanViews, frame: Coordinates) -> Float64[np.ndarray, "4
 def _pictures(
     scan: ScanViews, shown: Frame, warp: ImageWarp, T_frame_aligned: Float64[np.ndarray, "4 4"]
 ) -> tuple[PatchGrid, ...]:
-    from vantage.models.vlm.lifted_scan import picture_grids
+    from vantage.models.vlm.pictures import picture_grids
     from vantage.scans.pixels import read_depth
 
     meta = scan.meta

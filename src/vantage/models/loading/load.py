@@ -18,7 +18,8 @@ from vantage.models.loading.nvila import is_nvila, nvila_config, nvila_entries, 
 from vantage.models.loading.weights import Entry, entries, fingerprint, read_json
 
 Precision = Literal["float32", "bfloat16", "float16"]
-_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+"""What of a model's folder is read."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,24 @@ def load_vlm(
     return LoadedBase(model.requires_grad_(False).eval(), folder, identity)
 
 
+def base_fingerprint(folder: Path) -> str:
+    """`BaseIdentity.fingerprint` of a model's folder, whose weights are not loaded for it.
+
+    Raises `ContractError` for files that are missing or damaged.
+    """
+    return fingerprint((folder / "config.json").read_bytes(), _tensors(folder).items())
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a model's tensors, sorted; raises as `base_fingerprint` does."""
+    return sorted({entry.file for entry in _tensors(folder).values()})
+
+
+def _tensors(folder: Path) -> Mapping[str, Entry]:
+    values = read_json(folder / "config.json")
+    return nvila_entries(folder) if is_nvila(folder, values) else entries(folder)
+
+
 def _stock(
     folder: Path, values: Mapping[str, Any], dtype: torch.dtype
 ) -> tuple[Any, Mapping[str, Any], dict[str, Entry]]:
@@ -131,7 +150,7 @@ def _file(found: Mapping[str, Entry], name: str, folder: Path) -> Path:
 
 
 def base_folder(
-    base: str | os.PathLike[str], revision: str | None, patterns: Sequence[str] = _FILES
+    base: str | os.PathLike[str], revision: str | None, patterns: Sequence[str] = MODEL_FILES
 ) -> tuple[Path, str, str]:
     """Folder, name and revision: of a folder as it is, else of the hub's snapshot with such files.
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Float64
 
 from vantage.core.errors import ContractError, ScanError
-from vantage.geometry.transforms import apply, is_rigid
+from vantage.geometry.transforms import is_rigid
 from vantage.models.patch_geometry import Grid, PatchGrid
+from vantage.models.vlm.pictures import picture_grids
 from vantage.models.vlm.sample import View
 from vantage.records.frames import Frame, kept_frames
 from vantage.records.patches import PatchCoordinates, read_patches
@@ -125,26 +125,3 @@ def pictures_of(
     Computed in float64 and kept in float32; a patch without a point has zeros.
     """
     return picture_grids(patches.xyz_aligned[row], patches.valid[row], patches.grids, T_frame_aligned)
-
-
-def picture_grids(
-    xyz_aligned: Float32[np.ndarray, "*n 3"],
-    valid: Bool[np.ndarray, "*n"],
-    grids: Sequence[Grid],
-    T_frame_aligned: Float64[np.ndarray, "4 4"],
-) -> tuple[PatchGrid, ...]:
-    """The points of pictures one after another, as `grids` divides them; see `pictures_of`."""
-    there = np.array(valid).reshape(-1)
-    xyz = np.zeros((len(there), 3), dtype=np.float32)
-    xyz[there] = apply(T_frame_aligned, np.asarray(xyz_aligned).reshape(-1, 3)[there])
-    found, start = [], 0
-    for rows, columns in grids:
-        part = slice(start, start + rows * columns)
-        found.append(
-            PatchGrid(
-                torch.from_numpy(xyz[part].reshape(rows, columns, 3)),
-                torch.from_numpy(there[part].reshape(rows, columns)),
-            )
-        )
-        start = part.stop
-    return tuple(found)

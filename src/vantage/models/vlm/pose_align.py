@@ -13,12 +13,9 @@ import torch
 
 from vantage.align.alignment import Alignment, Pose
 from vantage.align.config import AlignConfig
-from vantage.align.controls import ShownControl
 from vantage.core.errors import ContractError
 from vantage.geometry.transforms import is_rigid
 from vantage.models.patch_geometry import PatchGrid
-from vantage.models.vlm.controls import controlled
-from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Place, Sample, Turn, View
 
 
@@ -46,33 +43,6 @@ def aligned(sample: Sample, pose: Pose, config: AlignConfig, seed: int, draw: in
         frame=config.sample_frame,
         place=None if place is None else Place(*place),
     )
-
-
-def aligned_question(
-    samples: QuestionSamples,
-    index: int,
-    config: AlignConfig,
-    seed: int,
-    control: ShownControl | str = "",
-    draw: int = 0,
-) -> Sample:
-    """A sample of the pipeline's questions as the model is to see it, also under a control.
-
-    A control takes from the coordinates and leaves the pose that is told: it comes first.
-
-    Args:
-        samples: opened with `Selection(frame="aligned")`.
-        index: which of them.
-        config: the way, the ego frame and the perturbation.
-        seed: of the perturbation and of the control's choices.
-        control: as `controlled` knows it.
-        draw: tells one time from another; training may count epochs, evaluation leaves it at 0.
-
-    Raises:
-        ContractError: as `aligned` and `QuestionSamples.pose` raise.
-    """
-    draws = (draw,) if draw else ()
-    return aligned(controlled(samples, index, control, seed, *draws), samples.pose(index), config, seed, draw)
 
 
 def _view(view: View, alignment: Alignment, sample_id: str) -> View:

@@ -12,11 +12,10 @@ from typing import Any
 
 from vantage.core.errors import ContractError, ParameterError
 from vantage.geometry.warp import ImageWarp, squash
-from vantage.lift.processors.table import PROCESSORS, processor_warp
-from vantage.models.families.base import patch_edge
 from vantage.models.patch_geometry import Grid
 from vantage.models.prompts import Preparer
 from vantage.models.vlm.batch import geometry_of
+from vantage.models.vlm.pictures import model_warp
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Sample
 
@@ -42,17 +41,6 @@ def require_same_pictures(samples: QuestionSamples, prepare: Preparer) -> int:
         shown = prepare.show([[view.image() for view in sample.views]])
         geometry_of([sample], shown.samples)
     return len(shapes)
-
-
-def model_warp(prepare: Preparer, width: int, height: int, views: int) -> ImageWarp | None:
-    """What a model's image processor makes of colour images (pixels) shown together.
-
-    None for a kind of processor that is not known; `ParameterError` for settings that cannot be followed.
-    """
-    kind = type(prepare.image_processor).__name__.removesuffix("Fast").removesuffix("Pil")
-    if kind not in PROCESSORS.names():
-        return None
-    return processor_warp(prepare.image_processor, width, height, views, patch_edge(prepare.model))
 
 
 def same_points(recorded: ImageWarp | None, grids: Sequence[Grid], wanted: ImageWarp) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vantage.align.config import AlignConfig
 from vantage.align.controls import ShownControl
 from vantage.models.vlm.controls import controlled
-from vantage.models.vlm.pose_align import aligned_question
+from vantage.models.vlm.pose_align import aligned
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.sample import Sample
 
@@ -32,3 +32,30 @@ def shown_sample(
         return aligned_question(samples, index, align, seed, control, draw)
     draws = (draw,) if draw else ()
     return controlled(samples, index, control, seed, *draws)
+
+
+def aligned_question(
+    samples: QuestionSamples,
+    index: int,
+    config: AlignConfig,
+    seed: int,
+    control: ShownControl | str = "",
+    draw: int = 0,
+) -> Sample:
+    """A sample of the pipeline's questions as the model is to see it, also under a control.
+
+    A control takes from the coordinates and leaves the pose that is told: it comes first.
+
+    Args:
+        samples: opened with `Selection(frame="aligned")`.
+        index: which of them.
+        config: the way, the ego frame and the perturbation.
+        seed: of the perturbation and of the control's choices.
+        control: as `controlled` knows it.
+        draw: tells one time from another; training may count epochs, evaluation leaves it at 0.
+
+    Raises:
+        ContractError: as `aligned` and `QuestionSamples.pose` raise.
+    """
+    draws = (draw,) if draw else ()
+    return aligned(controlled(samples, index, control, seed, *draws), samples.pose(index), config, seed, draw)
