@@ -16,6 +16,8 @@ from vantage.core.progress import Silent
 from vantage.training.loop import Plan, train
 from vantage.training.schedule import share_of_peak
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"steps": 20, "validate_every": 5, "warm_up": 3}
 
 

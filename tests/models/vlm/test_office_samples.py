@@ -16,6 +16,8 @@ from vantage.models.vlm.lifted_scan import LiftedScan
 from vantage.scans.config import DownloadConfig, ExtractConfig, FolderConfig
 from vantage.scans.stage import download, extract
 
+pytest.importorskip("open3d", reason="makes a scan: needs the extra `scans`")
+
 QWEN: dict[str, Any] = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14}
 ONEVISION: dict[str, Any] = {"image_processor_type": "LlavaOnevisionImageProcessor", "patch_size": 14}
 

@@ -24,6 +24,8 @@ from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.same_pictures import require_same_pictures
 from vantage.models.vlm.sample import Sample
 
+pytest.importorskip("isal", reason="makes a scan: needs the extra `scans`")
+
 SIZES = [(150, 100), (90, 140)]
 
 
