@@ -286,3 +286,11 @@ def test_a_header_of_absurd_length_is_refused(tmp_path: Path) -> None:
     CASES["llava"]().model.config.save_pretrained(tmp_path)
     (tmp_path / SINGLE).write_bytes(struct.pack("<Q", 2**60) + b"{}")
     assert "cut short" in told(tmp_path)
+
+
+def test_no_bars_stand_between_a_stages_own_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    case = CASES["llava"]()
+    case.model.save_pretrained(tmp_path)
+    capfd.readouterr()
+    load_vlm(tmp_path)
+    assert "Loading weights" not in "".join(capfd.readouterr())

@@ -134,10 +134,13 @@ def _grounded(
     T = sample.views[0].T_frame_cam
     view = EgoView.level(camera) if T is None else EgoView(camera, T)
     sizes = [size] * len(sample.views)
-    for question in questions:
+    for question, shown in zip(questions, sample.dialogs, strict=True):
+        # A pose that is told stands before the first prompt, as in training.
+        told = shown[0].question.removesuffix(question.question)
 
-        def ask(turns: Sequence[Turn], name: str = question.question_id) -> str:
-            return _text(generator, vlm.request(name, sample, turns, sizes))
+        def ask(turns: Sequence[Turn], name: str = question.question_id, told: str = told) -> str:
+            first = Turn(told + turns[0].question, turns[0].answer)
+            return _text(generator, vlm.request(name, sample, [first, *turns[1:]], sizes))
 
         yield question, ground_and_answer(ask, question.question, view, check_steps=False).answer
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -71,14 +72,8 @@ def load_vlm(
     folder, name, asked = base_folder(base, revision)
     values = read_json(folder / "config.json")
     dtype: torch.dtype = getattr(torch, precision)
-    if is_nvila(folder, values):
-        found = nvila_entries(folder)
-        model, report = NvilaForConditionalGeneration.from_pretrained(
-            None, config=nvila_config(folder, values), state_dict=read_tensors(found), dtype=dtype,
-            output_loading_info=True, ignore_mismatched_sizes=True,
-        )  # fmt: skip
-    else:
-        model, report, found = _stock(folder, values, dtype)
+    with _no_bars():
+        model, report, found = (_nvila if is_nvila(folder, values) else _stock)(folder, values, dtype)
     _require_complete(folder, report, found)
     config_bytes = (folder / "config.json").read_bytes()
     kind = str(model.config.model_type)
@@ -102,6 +97,31 @@ def weight_files(folder: Path) -> list[Path]:
 def _tensors(folder: Path) -> Mapping[str, Entry]:
     values = read_json(folder / "config.json")
     return nvila_entries(folder) if is_nvila(folder, values) else entries(folder)
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Without transformers' bars: a stage tells its own progress."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _nvila(
+    folder: Path, values: Mapping[str, Any], dtype: torch.dtype
+) -> tuple[Any, Mapping[str, Any], dict[str, Entry]]:
+    found = nvila_entries(folder)
+    model, report = NvilaForConditionalGeneration.from_pretrained(
+        None, config=nvila_config(folder, values), state_dict=read_tensors(found), dtype=dtype,
+        output_loading_info=True, ignore_mismatched_sizes=True,
+    )  # fmt: skip
+    return model, report, found
 
 
 def _stock(
