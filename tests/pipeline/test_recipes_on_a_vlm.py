@@ -13,6 +13,10 @@ from safetensors.torch import load_file
 
 import pocket_as_vlm
 from vantage.core.hashing import digest_tree
+from vantage.models.loading import load_vlm
+from vantage.models.prompts import Preparer
+from vantage.models.situated import add_tokens
+from vantage.models.vlm.checkpoint import load_merged
 from vantage.records.predictions import read_predictions
 
 pytestmark = pytest.mark.slow
@@ -106,6 +110,24 @@ def test_training_again_gives_the_same_bytes(trained: tiny.Tiny, tmp_path: Path)
     again.set("finetune.arms", {"situated": ARMS["situated"]})
     again.vantage("run", "finetune")
     assert digest_tree(again.root / "models/arms/situated") == before
+
+
+@pytest.mark.parametrize("arm", ["situated", "transform"])
+def test_an_arm_becomes_a_stock_model(trained: tiny.Tiny, tmp_path: Path, arm: str) -> None:
+    out = tmp_path / "merged"
+    words = ("export", "merged", "--base", "llava", "--adapter", f"models/arms/{arm}", "--out", str(out))
+    trained.vantage(*words)
+    stock = load_vlm(out)
+    assert not any("lora" in name for name in stock.model.state_dict())
+    prepare = Preparer.load(stock.model, out)
+    tokens = add_tokens(prepare.tokenizer) if arm == "situated" else None
+    merged = load_merged(out, tokens)
+    assert (merged.situated is not None, merged.injector is not None) == (
+        arm == "situated",
+        arm != "situated",
+    )
+    again = trained.vantage(*words, check=False)
+    assert again.returncode == 2 and "something already" in again.stderr + again.stdout
 
 
 def test_another_recipe_is_refused_by_the_pocket_model(finished: tiny.Tiny, tmp_path: Path) -> None:

@@ -10,11 +10,6 @@ import typer
 app = typer.Typer(name="export", help="Write what other programs read.", no_args_is_help=True)
 
 
-@app.callback()
-def _export() -> None:
-    """Keep the subcommand's name even where it is the only one."""
-
-
 @app.command("lmms-eval")
 def lmms_eval(
     benchmark: Annotated[str, typer.Option(help="scanqa or sqa3d.")],
@@ -53,3 +48,25 @@ def lmms_eval(
     for reason, count in made.reasons.most_common():
         typer.echo(f"  {count} x set aside: {reason}")
     typer.echo(f"run it: lmms-eval --include_path {out} --tasks {plug.task} --model ... --batch_size 1")
+
+
+@app.command("merged")
+def merged(
+    base: Annotated[str, typer.Option(help="The model that the arm was trained on: its folder or hub name.")],
+    adapter: Annotated[
+        Path, typer.Option(metavar="DIR", help="The arm's folder, for instance models/arms/A.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
+    revision: Annotated[str, typer.Option(help="Of a base on the hub.")] = "",
+) -> None:
+    """Write a stock model's folder with everything that an arm learned folded in where it has a place.
+
+    What a stock model has no place for (position encoder, situated parts) is in its folder `spatial`.
+    """
+    from vantage.core.errors import ParameterError
+    from vantage.models.vlm.trained import merge_arm
+
+    if out.exists() and any(out.iterdir()):
+        raise ParameterError("there is something already", where="--out", expected="a new folder", found=out)
+    made = merge_arm(base, adapter, out, revision or None)
+    typer.echo(f"{out}: a {made.family.name} model; load it with vantage.models.vlm.checkpoint.load_merged")

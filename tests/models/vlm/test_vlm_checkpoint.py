@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from nvila_folders import write_nvila
 from safetensors.torch import load_file, save_file
 from tiny_prompts import preparer
 from tiny_vlms import CASES
@@ -84,6 +85,20 @@ def test_a_merged_model_is_a_stock_model_that_answers_alike(name: str, tmp_path:
     stock = load_vlm(tmp_path / "merged")
     assert not any("lora_" in key for key in stock.model.state_dict())
     Preparer.load(stock.model, tmp_path / "merged")
+
+
+def test_a_merged_model_of_nvilas_three_folders_is_one_folder(tmp_path: Path) -> None:
+    prepare = preparer("nvila_3x3")
+    write_nvila(tmp_path / "base", CASES["nvila_3x3"](), "folders")
+    prepare.tokenizer.save_pretrained(tmp_path / "base" / "llm")
+    prepare.image_processor.save_pretrained(tmp_path / "base" / "vision_tower")
+    base = load_vlm(tmp_path / "base")
+    model, batch = trained(base, VlmConfig(InjectionConfig("post_vit", encoder=MLP), "lora", lora=SMALL))
+    found = answers(model, batch)
+    export_merged(tmp_path / "merged", model, base, {})
+    merged = load_merged(tmp_path / "merged")
+    assert torch.allclose(answers(merged, batch), found, atol=1e-4)
+    Preparer.load(merged.base, tmp_path / "merged")
 
 
 @pytest.mark.parametrize("site", get_args(Site))

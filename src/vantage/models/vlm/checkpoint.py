@@ -106,17 +106,12 @@ def export_merged(folder: Path, model: SpatialVlm, base: LoadedBase, about: dict
     """Write a stock model's folder with everything folded in that it has a place for.
 
     What it has none for (the position encoder, what makes it situated) is an adapter of the merged model, in
-    `spatial/`. Afterwards
-    `model` is merged itself.
+    `spatial/`. Afterwards `model` is merged itself.
     """
     model.merge()
     folder.mkdir(parents=True, exist_ok=True)
-    for pattern in _STOCK_FILES:
-        for file in sorted(base.folder.rglob(pattern)):
-            place = folder / file.relative_to(base.folder)
-            if not file.name.endswith(".index.json"):
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, place)
+    for file in _stock_files(base.folder):
+        shutil.copyfile(file, folder / file.name)
     model.base.save_pretrained(folder)
     merged = load_vlm(folder)
     tokens = None if model.situated is None else model.situated.tokens
@@ -125,6 +120,13 @@ def export_merged(folder: Path, model: SpatialVlm, base: LoadedBase, about: dict
         if ours is not None and theirs is not None:
             ours.load_state_dict(theirs.state_dict())
     save_adapter(folder / ADAPTER_FOLDER, left, merged.identity, about)
+
+
+def _stock_files(folder: Path) -> list[Path]:
+    """Tokenizer and image processor of a model's folder; of NVILA's parts, those of its decoder and tower."""
+    parts = [folder / "vision_tower", folder / "llm"] if (folder / "llm").is_dir() else [folder]
+    files = [file for part in parts for pattern in _STOCK_FILES for file in sorted(part.glob(pattern))]
+    return [file for file in files if file.name != "config.json" and not file.name.endswith(".index.json")]
 
 
 def load_merged(folder: Path, tokens: SituatedTokens | None = None) -> SpatialVlm:

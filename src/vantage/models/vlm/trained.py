@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 
 from vantage.align.config import AlignConfig
 from vantage.models.loading import load_vlm
-from vantage.models.loading.load import Precision
+from vantage.models.loading.load import LoadedBase, Precision
 from vantage.models.prompts import Preparer
-from vantage.models.situated import add_tokens
-from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION, load_adapter
+from vantage.models.situated import SituatedTokens, add_tokens
+from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION, export_merged, load_adapter
 from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.model import SpatialVlm
 from vantage.models.vlm.request import Generated, Refused, Request, Size
@@ -70,6 +70,24 @@ class TrainedVlm:
         said[0] = Turn(head + said[0].question, said[0].answer)
         *before, last = said
         return Request(name, last.question, sample.views, tuple(sizes), sample.frame, tuple(before))
+
+
+def merge_arm(base: str, adapter: Path, out: Path, revision: str | None = None) -> SpatialVlm:
+    """Write an arm as a stock model's folder, see `export_merged`; returns the model, merged.
+
+    Raises as `load_vlm` and `load_adapter` do.
+    """
+    about = read_json_record(adapter / CONFIG_FILE, RECORD, VERSION)
+    loaded = load_vlm(base, revision)
+    model = load_adapter(adapter, loaded, None, _tokens_for(about, loaded))
+    export_merged(out, model, loaded, about["about"])
+    return model
+
+
+def _tokens_for(about: Mapping[str, Any], base: LoadedBase) -> SituatedTokens | None:
+    if not about["config"]["situated"]:
+        return None
+    return add_tokens(Preparer.load(base.model, base.folder).tokenizer)
 
 
 def by_id(found: Sequence[Generated | Refused]) -> dict[str, Generated | Refused]:
