@@ -23,7 +23,7 @@ from vantage.core.hashing import digest_json
 from vantage.core.seeds import rng
 from vantage.models.losses import Losses
 from vantage.training.loop import Outcome, Plan, train
-from vantage.training.place import threads
+from vantage.training.place import leave, threads
 
 WIDTH, WORDS = 8, 11
 
@@ -193,3 +193,4 @@ def main(folder: Path, settings: dict[str, Any]) -> Outcome:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), json.loads(sys.argv[2]))
+    leave()

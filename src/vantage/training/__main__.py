@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from vantage.core.errors import VantageError
 from vantage.training.config import FinetuneConfig
+from vantage.training.place import leave
 from vantage.training.processes import described_error, task_of, tell
 from vantage.training.stage import train_arm
 
@@ -29,6 +30,7 @@ def main(path: Path) -> int:
         return 1
     if os.environ.get("RANK", "0") == "0":
         tell("facts", facts=dict(facts))
+    leave()
     return 0
 
 

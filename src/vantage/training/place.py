@@ -63,6 +63,12 @@ def mode(model: Trainable, training: bool) -> Iterator[None]:
             part.training = was
 
 
+def leave() -> None:
+    """Take leave of the other processes; one that ends without it may be aborted by threads still running."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def recompute(model: Trainable) -> None:
     """Turn gradient checkpointing on.
 
