@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -64,9 +66,15 @@ def mode(model: Trainable, training: bool) -> Iterator[None]:
 
 
 def leave() -> None:
-    """Take leave of the other processes; one that ends without it may be aborted by threads still running."""
+    """End a process that is one of many, successfully; a process alone goes on.
+
+    Not by way of the interpreter's end: threads of torch that still run there abort it now and then.
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def recompute(model: Trainable) -> None:
