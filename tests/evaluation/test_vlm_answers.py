@@ -12,9 +12,11 @@ import pocket_as_vlm
 from vantage.align.alignment import Pose
 from vantage.align.config import AlignConfig
 from vantage.align.ego import EgoPose
+from vantage.core.errors import ContractError
+from vantage.core.frames import Frame
 from vantage.evaluation import vlm_answers
 from vantage.geometry.camera import Pinhole
-from vantage.geometry.transforms import level_ego
+from vantage.geometry.transforms import invert, level_ego
 from vantage.models.grounded.prompts import locate_prompt
 from vantage.models.loading import load_vlm
 from vantage.models.prompts import Preparer
@@ -57,3 +59,21 @@ def test_a_told_pose_stands_before_the_first_prompt_as_in_training(
     assert found == (question, "none") and "You stand at" in first
     assert [request.turns[0].question for request in asked] == [first, first]
     assert [len(request.turns) for request in asked] == [1, 2]
+
+
+@pytest.mark.parametrize("frame", ["aligned", "ego_level"])
+def test_boxes_are_read_in_the_ego_s_frame_whatever_frame_the_points_are_in(frame: Frame) -> None:
+    T_aligned_cam = look(0.5, 1.0, 2.0)
+    T_aligned_ego = level_ego(T_aligned_cam)
+    question = _question("room0000_00", 0, [0], T_aligned_ego)
+    T = T_aligned_cam if frame == "aligned" else invert(T_aligned_ego) @ T_aligned_cam
+    sample = Sample("s", (View("v", lambda: None, None, T),), ((Turn("where?"),),), frame)
+    view = vlm_answers._ego_view(sample, question, CAMERA)
+    assert view.frame == "ego_level" and np.allclose(view.T_frame_cam, look(0.0, 0.0, 0.0), atol=1e-9)
+
+
+def test_boxes_of_a_frame_that_is_not_level_are_refused() -> None:
+    sample = Sample("s", (View("v", lambda: None, None, np.eye(4)),), ((Turn("where?"),),), "ego_camera")
+    question = _question("room0000_00", 0, [0], np.eye(4))
+    with pytest.raises(ContractError, match="wrong frame"):
+        vlm_answers._ego_view(sample, question, CAMERA)

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from vantage.core.errors import ParameterError
+from vantage.core.frames import require_frame
 from vantage.evaluation.answers import as_prediction
+from vantage.geometry.camera import Pinhole
+from vantage.geometry.transforms import invert
 from vantage.models.grounded.answering import ground_and_answer
+from vantage.models.grounded.programs import PROGRAMS
 from vantage.models.grounded.view import EgoView
 from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.listing import Selection
@@ -18,9 +22,10 @@ from vantage.models.vlm.request import Generated, Refused, Request
 from vantage.models.vlm.same_pictures import require_same_pictures
 from vantage.models.vlm.sample import Sample, Turn
 from vantage.models.vlm.showing import shown_sample
-from vantage.models.vlm.trained import TrainedVlm
+from vantage.models.vlm.trained import TrainedVlm, by_id
 from vantage.records.predictions import Prediction
 from vantage.records.questions import Question
+from vantage.records.thinking import split_thinking
 
 CONTROLS = ("", "blind", "other_sample", "random_yaw", "random_pose", "no_pose")
 _TOLD = ("transform", "prompt")
@@ -90,6 +95,7 @@ def answer_all_with(
         size = samples.listed[index].size
         if vlm.dialogs == "grounded":
             camera = samples.pose(index).camera
+            assert camera is not None  # a recorded pose comes with its camera
             for question, answer in _grounded(vlm, generator, sample, questions, camera, size):
                 _keep(found, question, answer, sample)
         else:
@@ -118,8 +124,8 @@ def _single(
         vlm.request(question.question_id, sample, [Turn(turns[0].question)], sizes)
         for question, turns in zip(questions, sample.dialogs, strict=True)
     ]
-    by_id = {one.id: one for batch in generator.answers(requests) for one in batch}
-    return ((question, by_id[question.question_id]) for question in questions)
+    found = by_id([one for batch in generator.answers(requests) for one in batch])
+    return ((question, found[question.question_id]) for question in questions)
 
 
 def _grounded(
@@ -127,12 +133,13 @@ def _grounded(
     generator: Generator,
     sample: Sample,
     questions: Sequence[Question],
-    camera: Any,
+    camera: Pinhole,
     size: tuple[int, int],
 ) -> Iterator[tuple[Question, str]]:
-    """Locate, then reason, a question at a time: the second prompt rests on the first reply."""
-    T = sample.views[0].T_frame_cam
-    view = EgoView.level(camera) if T is None else EgoView(camera, T)
+    """Locate, then reason, a question at a time: the second prompt rests on the first reply.
+
+    A question of a family that boxes do not decide is asked in one turn, as in training.
+    """
     sizes = [size] * len(sample.views)
     for question, shown in zip(questions, sample.dialogs, strict=True):
         # A pose that is told stands before the first prompt, as in training.
@@ -142,7 +149,22 @@ def _grounded(
             first = Turn(told + turns[0].question, turns[0].answer)
             return _text(generator, vlm.request(name, sample, [first, *turns[1:]], sizes))
 
+        if question.family not in PROGRAMS:
+            yield question, split_thinking(ask([Turn(question.question)]))[1]
+            continue
+        view = _ego_view(sample, question, camera)
         yield question, ground_and_answer(ask, question.question, view, check_steps=False).answer
+
+
+def _ego_view(sample: Sample, question: Question, camera: Pinhole) -> EgoView:
+    """The ego's view in `ego_level`, the frame that boxes are taught in, whatever frame the points are in."""
+    T = sample.views[0].T_frame_cam
+    if T is None:
+        return EgoView.level(camera)
+    if sample.frame == "aligned":
+        return EgoView(camera, invert(question.T_aligned_ego) @ T)
+    require_frame(sample.frame, "ego_level", f"sample {sample.sample_id}")
+    return EgoView(camera, T)
 
 
 def _text(generator: Generator, request: Request) -> str:

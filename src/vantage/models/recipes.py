@@ -32,7 +32,8 @@ class RecipeOptions:
         tower: whether the vision tower is trained too.
         lora: of `tune: lora`.
         encoder: of the coordinates.
-        situated: layout and situation modelling, beside any recipe whose coordinates are `aligned`.
+        situated: layout and situation modelling, beside any recipe that tells no pose; always in the
+            `aligned` world, whatever its `frame` says.
         align: how the ego pose reaches the model.
         dialogs: `single` (the question, then its answer) or `grounded` (boxes first, then reasoning).
         rates: learning rates.
@@ -113,6 +114,15 @@ def recipe(
     preset = _PRESETS[name]
     align = own.align or preset.align
     situated = own.situated or preset.model.situated
+    if situated is not None:
+        # In the asker's own frame every place would be the origin, and nothing to learn.
+        situated = replace(situated, frame="aligned")
+    dialogs = own.dialogs or preset.dialogs
+    if dialogs == "grounded" and align is not None and align.sample_frame == "ego_camera":
+        raise ParameterError(
+            "boxes are reasoned over in a level frame", where="align.frame", expected="ego_level",
+            found="ego_camera", hint="take align.frame: ego_level, or dialogs: single",
+        )  # fmt: skip
     if situated is not None and align is not None:
         raise ParameterError(
             "a pose that is told is not one to be found", where="situated, align", expected="one of them",
@@ -132,7 +142,7 @@ def recipe(
         lora=own.lora,
         rates=own.rates or preset.model.rates,
     )
-    return Recipe(model, align, own.dialogs or preset.dialogs)
+    return Recipe(model, align, dialogs)
 
 
 def _injection(

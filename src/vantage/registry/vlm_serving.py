@@ -125,7 +125,9 @@ class VlmAnswerer:
         """Locate, then reason: the second prompt rests on the first reply."""
         T = sample.views[0].T_frame_cam
         assert T is not None  # every view of a request has a pose
-        view, align = EgoView(views.colors[0], T, sample.frame), self._vlm.align
+        if sample.frame == "aligned":  # boxes are taught in the asker's own frame
+            T = invert(views.ego.T_world_ego) @ T
+        view, align = EgoView(views.colors[0], T), self._vlm.align
         alignment = None if align is None else _pose(views).aligning(_meant(align), "aligned", seed=0)
         for number, question in enumerate(questions):
 

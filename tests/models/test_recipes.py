@@ -1,0 +1,65 @@
+"""Recipes as presets: what goes together, in which frame, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from vantage.core.errors import ParameterError
+from vantage.models.recipes import RecipeName, read_options, recipe
+
+
+def made(name: Any, site: Any = None, **options: Any) -> Any:
+    return recipe(name, site, read_options(options, "options"))
+
+
+@pytest.mark.parametrize("name", get_args(RecipeName))
+def test_points_and_places_of_every_preset_are_in_the_frame_that_samples_end_in(name: Any) -> None:
+    found = made(name)
+    ends = found.align.sample_frame if found.align else found.listed_frame
+    parts = [part for part in (found.model.injection, found.model.situated) if part is not None]
+    assert parts and all(part.frame == ends for part in parts)
+
+
+def test_a_place_is_learned_in_the_world_whatever_the_options_say() -> None:
+    found = made("multiview", "post_vit", situated={"layout_weight": 0.1})
+    assert found.model.situated.frame == found.model.injection.frame == found.listed_frame == "aligned"
+    assert found.model.situated.layout_weight == 0.1
+
+
+def test_published_choices_stand_until_an_arm_says_otherwise() -> None:
+    tuned = {name: (made(name).model.tune, made(name).model.tower) for name in get_args(RecipeName)}
+    assert tuned == {
+        "multiview": ("projector", False), "situated": ("full", False), "grounded": ("full", True),
+        "posealign": ("lora", False),
+    }  # fmt: skip
+    assert made("multiview").model.injection.site == "pre_vit"
+    assert made("situated").model.injection is None
+    assert made("situated", "pre_vit").model.injection.site == "pre_vit"
+    assert made("posealign", "none", align={"mode": "prompt"}).model.injection is None
+    assert made("posealign", align={"mode": "embed"}).model.injection.encoder.kind == "pose_point"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("situated", {"align": {"mode": "prompt"}}, "not one to be found"),
+        ("posealign", {"encoder": {"kind": "pose_point"}}, "does not read"),
+        ("posealign", {"align": {"mode": "embed"}, "encoder": {"kind": "mlp"}}, "does not read"),
+        ("grounded", {"align": {"mode": "transform", "frame": "ego_camera"}}, "level frame"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(name: Any, options: Any, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        made(name, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [({"tunes": "lora"}, "tunes"), ({"tune": "most"}, "tune"), ({"lora": {"rank": 0}}, "rank"),
+     ({"rates": {"speed": 1.0}}, "speed")],
+)  # fmt: skip
+def test_a_wrong_option_is_named(options: Any, key: str) -> None:
+    with pytest.raises(ParameterError, match=key):
+        read_options(options, "finetune.arms.a.options")
