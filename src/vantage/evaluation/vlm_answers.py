@@ -13,7 +13,6 @@ from vantage.evaluation.answers import as_prediction
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import invert
 from vantage.models.grounded.answering import ground_and_answer
-from vantage.models.grounded.programs import PROGRAMS
 from vantage.models.grounded.view import EgoView
 from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.listing import Selection
@@ -25,7 +24,6 @@ from vantage.models.vlm.showing import shown_sample
 from vantage.models.vlm.trained import TrainedVlm, by_id
 from vantage.records.predictions import Prediction
 from vantage.records.questions import Question
-from vantage.records.thinking import split_thinking
 
 CONTROLS = ("", "blind", "other_sample", "random_yaw", "random_pose", "no_pose")
 _TOLD = ("transform", "prompt")
@@ -138,7 +136,8 @@ def _grounded(
 ) -> Iterator[tuple[Question, str]]:
     """Locate, then reason, a question at a time: the second prompt rests on the first reply.
 
-    A question of a family that boxes do not decide is asked in one turn, as in training.
+    Every question is, as in use, where nobody knows a question's family; training asks in one turn what
+    boxes do not decide.
     """
     sizes = [size] * len(sample.views)
     for question, shown in zip(questions, sample.dialogs, strict=True):
@@ -149,9 +148,6 @@ def _grounded(
             first = Turn(told + turns[0].question, turns[0].answer)
             return _text(generator, vlm.request(name, sample, [first, *turns[1:]], sizes))
 
-        if question.family not in PROGRAMS:
-            yield question, split_thinking(ask([Turn(question.question)]))[1]
-            continue
         view = _ego_view(sample, question, camera)
         yield question, ground_and_answer(ask, question.question, view, check_steps=False).answer
 
