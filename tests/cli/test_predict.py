@@ -182,7 +182,6 @@ def test_a_registered_model_without_poses_sets_everything_aside(
 def test_mistakes_are_told(workspace: Path, asked: Rooms, tmp_path: Path) -> None:
     out, shown = tmp_path / "out.jsonl", Shown(asked.scans)
     wrong: list[tuple[dict[str, Any], type[VantageError], str]] = [
-        ({"benchmark": "scanrefer"}, ParameterError, "not answered with text"),
         ({"benchmark": "scanqq"}, ParameterError, "scanqq"),
         ({"shown": Shown(asked.scans, tmp_path)}, ParameterError, "exclude each other"),
         ({"shown": Shown(tmp_path / "none")}, ParameterError, "no such folder"),

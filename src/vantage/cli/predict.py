@@ -79,7 +79,7 @@ def predict(
     from vantage.cli.show import progress
     from vantage.evaluation.running.run import Run
 
-    part, rule = Shard.parse(shard), _text_benchmark(benchmark)
+    part, rule = Shard.parse(shard), BENCHMARKS.get(benchmark)
     builder = builder_of(rule, references, shown)
     items = rule.references(references, shown.scans)
     if not items:
@@ -94,18 +94,6 @@ def predict(
     sys.stdout.write(_told(tally, part, out))
     if tally.complete:
         _tell(f"score it: vantage score {benchmark} --predictions {out} --references {references}")
-
-
-def _text_benchmark(name: str) -> Benchmark[Any, Any]:
-    from vantage.evaluation.benchmarks.answers import read_reply
-
-    rule = BENCHMARKS.get(name)
-    if rule.prediction is not read_reply:
-        fit = [one for one in BENCHMARKS.names() if BENCHMARKS.get(one).prediction is read_reply]
-        raise ParameterError(
-            f"{name} is not answered with text", where="BENCHMARK", expected=f"one of {', '.join(fit)}"
-        )
-    return rule
 
 
 def builder_of(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Builder:

@@ -9,7 +9,7 @@ from typing import Any
 from vantage.core.errors import ParameterError, VantageError
 from vantage.core.hashing import digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
-from vantage.evaluation.running.ask import Answer, Ask, SetAside
+from vantage.evaluation.running.ask import Answer, Ask, SetAside, require_answers_with
 from vantage.registry.store import Store, fluent
 from vantage.registry.uris import look_up
 
@@ -52,6 +52,7 @@ class RegisteredAnswerer:
 
         Raises `ParameterError` for a benchmark without plain questions.
         """
+        require_answers_with("text", benchmark)
         question = getattr(content, "question", None)
         if not isinstance(question, str):
             raise ParameterError("this benchmark asks no plain question", where=benchmark.name)

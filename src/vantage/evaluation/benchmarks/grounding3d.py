@@ -152,4 +152,5 @@ BENCHMARK: Benchmark[Described, Corners] = Benchmark(
         ),
     },
     prompt=lambda described: described.description,
+    answered_with="boxes",
 )

@@ -19,6 +19,10 @@ State = Literal["answered", "empty", "unparsed"]
 """Of a reply: usable, nothing but white space, or something that our own parser can make nothing of."""
 
 
+AnsweredWith = Literal["text", "boxes", "place", "caption"]
+"""What a model gives: words, boxes of what is described, the place of the asker, words on one object."""
+
+
 @dataclass(frozen=True)
 class Item(Generic[T]):
     """One reference.
@@ -67,6 +71,7 @@ class Benchmark(Generic[T, P]):
         prompt: what a model is asked for an item.
         upload: predictions by item out of an upload format that is not a list of records; None if the file
             is not in it.
+        answered_with: what a model has to give.
     """
 
     name: str
@@ -79,3 +84,4 @@ class Benchmark(Generic[T, P]):
     variants: Mapping[str, Variant[T, P]]
     prompt: Callable[[T], str]
     upload: Callable[[Path, Any, Sequence[Item[T]]], Mapping[str, P] | None] | None = None
+    answered_with: AnsweredWith = "text"

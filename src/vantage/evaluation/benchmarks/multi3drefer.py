@@ -185,4 +185,5 @@ BENCHMARK: Benchmark[Described, Found] = Benchmark(
     },
     prompt=lambda described: described.description,
     upload=upload,
+    answered_with="boxes",
 )

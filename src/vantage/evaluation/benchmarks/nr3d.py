@@ -153,4 +153,5 @@ BENCHMARK: Benchmark[Uttered, Found] = Benchmark(
         "iou": Variant("box IoU >= k: 0.9 is M3DRef-CLIP's, 0.25 and 0.5 Video-3D-LLM's; needs boxes", _iou),
     },
     prompt=lambda uttered: uttered.utterance,
+    answered_with="boxes",
 )

@@ -125,4 +125,5 @@ BENCHMARK: Benchmark[Described, Caption] = Benchmark(
     variants=VARIANTS,
     prompt=lambda _described: "Describe the object in the box.",
     upload=upload,
+    answered_with="caption",
 )

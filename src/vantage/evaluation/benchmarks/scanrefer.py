@@ -184,4 +184,5 @@ BENCHMARK: Benchmark[Described, Found] = Benchmark(
         "mask": Variant("3D-LLaVA, PoseAlign3D: IoU of point masks, another task; needs --scans", _masks),
     },
     prompt=lambda described: described.description,
+    answered_with="boxes",
 )

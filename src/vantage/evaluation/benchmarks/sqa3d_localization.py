@@ -166,4 +166,5 @@ BENCHMARK: Benchmark[Situation, Guess] = Benchmark(
     state=state,
     variants=VARIANTS,
     prompt=lambda situation: f"{situation.text} Where are you, and which way do you face?",
+    answered_with="place",
 )

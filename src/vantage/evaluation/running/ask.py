@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from vantage.core.errors import ParameterError
+
 if TYPE_CHECKING:
-    from vantage.evaluation.benchmarks.interface import Benchmark
+    from vantage.evaluation.benchmarks.interface import AnsweredWith, Benchmark
     from vantage.evaluation.running.scan_views import ScanViews
     from vantage.models.vlm.request import Size
     from vantage.models.vlm.sample import View
@@ -27,6 +29,8 @@ class Ask:
         sizes: width and height of each, pixels.
         input: digest of what is shown: pictures, poses, and where the asker stands.
         scan: the same views as posed frames of a scan; None for pictures without poses.
+        content: of the item, for models that are asked in words of their own.
+        wanted: what the benchmark is answered with.
     """
 
     id: str
@@ -35,6 +39,8 @@ class Ask:
     sizes: tuple[Size, ...]
     input: str
     scan: ScanViews | None = None
+    content: Any = None
+    wanted: AnsweredWith = "text"
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Answer:
         text: as it is scored.
         finish: `eos`, `stop`, `length`, or `word` for a model of one word.
         prompt_tokens, tokens: of the prompt and of the answer; 0 where the model does not tell.
+        fields: what the benchmark reads beside or instead of the text: boxes, a place.
     """
 
     id: str
@@ -53,6 +60,7 @@ class Answer:
     finish: str
     prompt_tokens: int = 0
     tokens: int = 0
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,16 @@ class Answerer(Protocol):
         """Whatever else its answers depend on; not how they are batched."""
 
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
-        """How it is asked about an item."""
+        """How it is asked about an item; `ParameterError` where it cannot give what the benchmark wants."""
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """Each ask's answer, or why there is none, a batch at a time, in any order."""
+
+
+def require_answers_with(given: AnsweredWith, benchmark: Benchmark[Any, Any]) -> None:
+    """Raise `ParameterError` for a benchmark that wants something else than a model gives."""
+    if benchmark.answered_with != given:
+        raise ParameterError(
+            "the model does not give what this benchmark wants", where=benchmark.name,
+            expected=benchmark.answered_with, found=given,
+        )  # fmt: skip

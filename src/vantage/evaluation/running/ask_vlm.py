@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vantage.core.errors import ParameterError, VantageError
 from vantage.core.hashing import digest_file, digest_files, digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
-from vantage.evaluation.running.ask import MARK, Answer, Ask, SetAside
+from vantage.evaluation.running.ask import MARK, Answer, Ask, SetAside, require_answers_with
 
 _SMALL = ("*.json", "*.jinja", "*.txt", "*.model")
 
@@ -84,7 +84,11 @@ class VlmAnswerer:
         return {"max_new_tokens": d.max_new_tokens, "stop": list(d.stop), "precision": self._precision}
 
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
-        """The benchmark's own."""
+        """The benchmark's own.
+
+        Raises `ParameterError` for a benchmark that is not answered with words.
+        """
+        require_answers_with("text", benchmark)
         return benchmark.prompt(content)
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:

@@ -37,7 +37,7 @@ def row_of(found: Answer | SetAside, prompt: str, ask: Ask | None) -> dict[str, 
     """An item's line; `ask` is None where not even the question could be put together."""
     row: dict[str, Any] = {"question_id": found.id}
     if isinstance(found, Answer):
-        row |= {"text": found.text, "finish": found.finish}
+        row |= {"text": found.text, **found.fields, "finish": found.finish}
         row |= {"prompt_tokens": found.prompt_tokens, "tokens": found.tokens}
     else:
         row[SET_ASIDE] = found.reason

@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -97,7 +97,7 @@ class Run:
     ) -> None:
         if out.is_dir():
             raise ParameterError("predictions are a file", where="--out", found=f"the folder {out}")
-        self.answerer, self.builder, self.out = answerer, builder, out
+        self.answerer, self.builder, self.out, self._wanted = answerer, builder, out, benchmark.answered_with
         self.prompts = {item.id: answerer.prompt(benchmark, item.content) for item in items}
         self.items = list(items[:limit])
         self.header: dict[str, Any] = {
@@ -114,7 +114,7 @@ class Run:
         asks: list[Ask] = []
         opened, start = 0, time.monotonic()
         for scene in scenes[:: max(1, len(scenes) // _TRIED)]:
-            made = self.builder.asks(scene[: _TRIED - len(asks)], self.prompts)
+            made = self._asks(scene[: _TRIED - len(asks)])
             asks += [ask for ask in made if isinstance(ask, Ask)]
             opened += 1
             if len(asks) == _TRIED:
@@ -155,7 +155,7 @@ class Run:
     def _answers(
         self, chunk: Sequence[Sequence[Item[Any]]]
     ) -> Iterator[tuple[list[Answer | SetAside], Mapping[str, Ask]]]:
-        made = [one for scene in chunk for one in self.builder.asks(scene, self.prompts)]
+        made = [one for scene in chunk for one in self._asks(scene)]
         aside: list[Answer | SetAside] = [one for one in made if isinstance(one, SetAside)]
         asks = {one.id: one for one in made if isinstance(one, Ask)}
         if aside:
@@ -163,6 +163,13 @@ class Run:
         if asks:
             for batch in self.answerer.answers(list(asks.values())):
                 yield batch, asks
+
+    def _asks(self, scene: Sequence[Item[Any]]) -> list[Ask | SetAside]:
+        content = {item.id: item.content for item in scene}
+        return [
+            replace(one, content=content[one.id], wanted=self._wanted) if isinstance(one, Ask) else one
+            for one in self.builder.asks(scene, self.prompts)
+        ]
 
     def _work(self, shard: Shard) -> tuple[list[Item[Any]], list[Item[Any]]]:
         """The items of a part, and those of them without an answer."""
