@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from vantage.registry.config import PromoteConfig
@@ -21,7 +22,19 @@ def what_is_missing(folder: Path, config: PromoteConfig) -> str:
     if not store.exists():
         return "there is no registry"
     for path in decisions:
-        digest = str(json.loads(path.read_text(encoding="utf-8"))["model_digest"])
+        decision = json.loads(path.read_text(encoding="utf-8"))
+        digest = str(decision["model_digest"])
         if not is_registered(store, digest, config.model_name):
             return f"the registry lacks model {digest[:12]}"
+        if changed := _changed(decision.get("benchmarks", {}), store.folder.parent, config):
+            return f"files of {', '.join(changed)} have changed"
     return ""
+
+
+def _changed(known: Mapping[str, str], root: Path, config: PromoteConfig) -> list[str]:
+    """Benchmarks whose files are not those that the decision rests on."""
+    if not config.benchmarks:
+        return []
+    from vantage.registry.benchmark_gate import asked_files
+
+    return [one.name for one in asked_files(config, root) if known.get(one.name) != one.digest]

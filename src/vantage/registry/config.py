@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -10,6 +11,23 @@ from annotated_types import Ge, Gt, Le, MinLen
 from vantage.evaluation.config import VlmAsking
 
 Points = Annotated[float, Ge(-100.0), Le(100.0)]
+
+
+@dataclass(frozen=True)
+class BenchmarkFile:
+    """A published benchmark that a candidate must not lose on; paths from the workspace's folder.
+
+    Attributes:
+        predictions: what `vantage predict` wrote of the candidate.
+        references: the official file.
+        scans: folder of raw scans, where scoring needs them; empty for none.
+        measure: VARIANT.METRIC of `vantage score --json`.
+    """
+
+    predictions: Annotated[str, MinLen(1)]
+    references: Annotated[str, MinLen(1)]
+    scans: str = ""
+    measure: str = "refined_strict.em_refined"
 
 
 @dataclass(frozen=True)
@@ -28,6 +46,8 @@ class PromoteConfig:
             registered model keeps name, commit and fingerprint alone.
         vlm: how a base that is not the pocket model is asked, best as in `evaluate.vlm`; precision and
             length of answers are part of what the model is.
+        benchmarks: by the benchmark's name, files of the candidate's predictions: on none may it lose to the
+            champion beyond chance.
     """
 
     model_name: Annotated[str, MinLen(1)] = "vantage"
@@ -38,3 +58,4 @@ class PromoteConfig:
     resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
     base: str = "shipped"
     vlm: VlmAsking = field(default_factory=VlmAsking)
+    benchmarks: Mapping[str, BenchmarkFile] = field(default_factory=dict)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ class Candidate:
         scores: headline score of every item, per cent, for the record.
         predictions: its answers.
         checks: outcome of the comparison with the controls.
+        benchmarks: from its version, if it has one, and another champion: the checks of published benchmarks.
+        files_asked: digests of the files that those rest on, by benchmark.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Candidate:
     scores: dict[str, float]
     predictions: Sequence[Prediction]
     checks: Sequence[Check]
+    benchmarks: Callable[[ModelVersion | None, ModelVersion | None], Sequence[Check]] = lambda _v, _c: ()
+    files_asked: Mapping[str, str] = field(default_factory=dict)
 
 
 def version_of(store: Store, name: str, digest: str) -> ModelVersion | None:
@@ -97,7 +101,7 @@ def settle(
         champion = champion_of(store, candidate.name)
         if version is not None and (known := _stored(version, candidate, champion)) is not None:
             return known
-        decision = _decide(gate, candidate, champion, answers_of)
+        decision = _decide(gate, candidate, version, champion, answers_of)
         client = store.client()
         files = candidate.files(decision)
         if version is None:
@@ -130,6 +134,7 @@ def _stored(
 def _decide(
     gate: Gate,
     candidate: Candidate,
+    version: ModelVersion | None,
     champion: ModelVersion | None,
     answers_of: Callable[[ModelVersion], Sequence[Prediction]],
 ) -> dict[str, Any]:
@@ -139,6 +144,7 @@ def _decide(
         checks.append(Check("champion", True, "there is no champion yet, so none is compared with"))
     elif digest != candidate.digest:
         checks += _champion_checks(gate, candidate, champion, answers_of)
+    checks += candidate.benchmarks(version, champion if digest != candidate.digest else None)
     failed = [check.reason for check in checks if not check.passed]
     outcome = "refused" if failed else "promoted"
     if digest == candidate.digest:
@@ -156,6 +162,7 @@ def _decide(
         "reasons": failed or [check.reason for check in checks],
         "checks": [check.record() for check in checks],
         "scores": candidate.scores,
+        **({"benchmarks": dict(candidate.files_asked)} if candidate.files_asked else {}),
     }
 
 
