@@ -143,12 +143,16 @@ def test_two_files_against_each_other(files: Path, capsys: pytest.CaptureFixture
     assert f"{files / 'said.jsonl'}: 1 of 4 items have no prediction" in told.err
     items = [json.loads(line) for line in (files / "items.jsonl").read_text().splitlines()]
     assert [(row["clean.em"], row["against.clean.em"]) for row in items] == [(1, 0), (1, 1), (0, 1), (0, 0)]
+    # "Chair." and "chair" are equally right, but not the same answer.
+    assert record["changed"] == ["q0", "q1", "q2", "q3"]
+    assert all(row["changed"] for row in items)
 
 
 def test_the_table_of_differences(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call(files, against=files / "said.jsonl", as_json=False, subset="words", variant="raw")
     out = capsys.readouterr().out
     assert "ours: 4 items, 1 without prediction" in out and "theirs: 4 items" in out
+    assert "answered otherwise: 0 items\n" in out
     lines = [line.split() for line in out.splitlines() if line.startswith("em ")]
     assert ["em", "0.2500", "0.2500", "+0.0000", "+0.0000", "to", "+0.0000", "4"] in [
         row[:8] for row in lines

@@ -13,7 +13,7 @@ from scipy.stats import binomtest, norm
 from score_files import scored
 
 from vantage.core.errors import ContractError
-from vantage.evaluation.against import Difference, Key, both_outcomes, differences, less
+from vantage.evaluation.against import Difference, Key, both_outcomes, changed, differences, less
 from vantage.evaluation.benchmarks.captions import caption_measures
 from vantage.evaluation.metrics.measure import Measure, mean_of, slice_of
 from vantage.evaluation.scoring import Scored
@@ -184,3 +184,17 @@ def test_a_difference_is_a_measure() -> None:
     values = np.array([1.0, 0.0, 0.5])
     found = less(mean_of(values), mean_of(1 - values, np.array([True, False, True])))
     assert found.value == pytest.approx(0.5 - 0.25)
+
+
+def test_items_that_are_answered_otherwise_are_listed_boxes_too(tmp_path: Path) -> None:
+    given = [
+        {"scene_id": "s", "object_id": "1", "ann_id": str(k), "object_name": "chair",
+         "description": "a chair", "box": [0, 0, 0, 1, 1, 1]}
+        for k in range(3)
+    ]  # fmt: skip
+    ours = [{"question_id": f"s-1_{k}", "box": [0, 0, 0, 1, 1, 1]} for k in range(3)]
+    theirs = [ours[0], {"question_id": "s-1_1", "box": [0, 0, 0, 1, 1, 1.001]}]
+    a = scored(tmp_path, "scanrefer", ours, given)
+    b = scored(tmp_path, "scanrefer", theirs, given)
+    assert changed(a, b) == ["s-1_1", "s-1_2"]
+    assert changed(a, a) == []

@@ -82,6 +82,11 @@ def _rows(scored: Scored, other: Scored | None) -> list[dict[str, Any]]:
     rows = scored.per_item()
     for row, theirs in zip(rows, other.per_item() if other else [], strict=False):
         row |= {f"against.{name}": value for name, value in theirs.items() if name != "id"}
+    if other is not None:
+        from vantage.evaluation.against import changed
+
+        ids = set(changed(scored, other))
+        rows = [{**row, "changed": row["id"] in ids} for row in rows]
     return rows
 
 

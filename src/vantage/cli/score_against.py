@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from vantage.core.errors import ResourceError
-from vantage.evaluation.against import Difference, Key, differences, record
+from vantage.evaluation.against import Difference, Key, changed, differences, record
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +21,7 @@ _NOTE = (
     "shares of 1; intervals: paired bootstrap, {resamples} draws; p: McNemar, exact, two-sided, where items "
     "are right or wrong; Holm over all {tests} tests; detectable: at 0.05 with a power of 0.8"
 )
+_LISTED = 10
 _TESTED = ("p", "p (Holm)", "detectable")
 
 
@@ -34,15 +35,22 @@ def show(rule: Any, ours: Scored, theirs: Scored, as_json: bool, resamples: int)
         raise ResourceError(
             "exact tests need SciPy", where="--against", expected="scipy", hint='pip install "vantage[train]"'
         )
-    found = differences(ours, theirs, 0, resamples)
+    found, other = differences(ours, theirs, 0, resamples), changed(ours, theirs)
     if as_json:
-        told = {**ours.record(), "against": theirs.record(), "differences": record(found)}
+        told = {**ours.record(), "against": theirs.record(), "changed": other, "differences": record(found)}
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
     else:
-        _print(rule, ours, theirs, found, resamples)
+        _print(rule, ours, theirs, found, resamples, other)
 
 
-def _print(rule: Any, ours: Scored, theirs: Scored, found: Mapping[Key, Difference], resamples: int) -> None:
+def _print(
+    rule: Any,
+    ours: Scored,
+    theirs: Scored,
+    found: Mapping[Key, Difference],
+    resamples: int,
+    other: Sequence[str],
+) -> None:
     from rich.console import Console
 
     console = Console(width=None if Console().is_terminal else 140, highlight=False)
@@ -50,6 +58,8 @@ def _print(rule: Any, ours: Scored, theirs: Scored, found: Mapping[Key, Differen
     for name, some in (("ours", ours), ("theirs", theirs)):
         odd = f"{some.missing} without prediction, {some.empty} empty, {some.unparsed} unparsed"
         console.print(f"{name}: {len(some.items)} items, {odd}")
+    shown = f": {', '.join(other[:_LISTED])}{', ...' if len(other) > _LISTED else ''}" if other else ""
+    console.print(f"answered otherwise: {len(other)} items{shown}", markup=False)
     for part in dict.fromkeys(part for part, _, _ in found):
         if part:
             console.print(f"\n=== {part}: {len(ours.parts[part].items)} of {len(ours.items)} items")

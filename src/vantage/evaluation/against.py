@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,24 @@ def differences(ours: Scored, theirs: Scored, seed: int, resamples: int) -> dict
         )
         for key, (a, b, interval) in found.items()
     }
+
+
+def changed(ours: Scored, theirs: Scored) -> list[str]:
+    """Ids of the items for which the two files predict something else, in the references' order.
+
+    Two ways of running one model (another batch size, another machine) should change none, or few.
+    """
+    pairs = zip(ours.items, ours.said, theirs.said, strict=True)
+    return [item.id for item, a, b in pairs if not _same(a, b)]
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equality of predictions, whose fields may be arrays."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.array_equal(a, b)
+    if is_dataclass(a) and not isinstance(a, type) and type(a) is type(b):
+        return all(_same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return bool(a == b)
 
 
 def _parts(ours: Scored, theirs: Scored) -> dict[str, tuple[Scored, Scored]]:

@@ -30,6 +30,7 @@ class Scored:
         lacking: variants that are not reported, and what would have to be installed.
         parts: the same for the items of a subset (`direction`) and for the rest (`complement`), each scored
             as if it were a file of its own; items that no judge could decide on are in neither.
+        said: what was predicted for each item, None where nothing was.
     """
 
     items: Sequence[Item[Any]]
@@ -39,6 +40,7 @@ class Scored:
     variants: Mapping[str, Mapping[str, Measure]]
     lacking: Mapping[str, str]
     parts: Mapping[str, Scored] = field(default_factory=dict)
+    said: Sequence[Any] = ()
 
     def record(self) -> dict[str, Any]:
         """For `--json`: n, missing, unparsed, empty, variants; null where nothing could be measured."""
@@ -128,6 +130,7 @@ def _scored(
         unparsed=states.count("unparsed"),
         variants={name: rule.score(items, given) for name, rule in rules.items()} if items else {},
         lacking={},
+        said=given,
     )
 
 
