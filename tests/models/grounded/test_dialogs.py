@@ -27,6 +27,7 @@ from vantage.models.grounded.dialogs import (
     scan_dialogs,
 )
 from vantage.models.grounded.programs import PROGRAMS
+from vantage.models.grounded.prompts import NOTHING
 from vantage.models.grounded.turns import GroundedTurns
 from vantage.models.grounded.view import EgoView
 from vantage.questions.config import SynthesizeConfig
@@ -39,6 +40,7 @@ from vantage.records.scan import read_scan
 from vantage.records.thinking import split_thinking
 
 Row = dict[str, float]
+MEASURED = ("distance", "nearest", "size", "nearest_to", "direction")
 
 
 @pytest.fixture(scope="module", params=range(3))
@@ -92,11 +94,13 @@ def test_the_numbers_lead_to_the_answer_and_every_step_is_true(made: tuple[Path,
         q = questions[key]
         thought, said = split_thinking(turns[-1].answer)
         assert said == q.answer
-        if len(turns) == 1:
-            assert turns[0].question == q.question and thought == q.reasoning
-            continue
         assert q.question in turns[0].question and q.question in turns[1].question
         rows = conditions(turns[1].question)
+        if key in dialogs.told:
+            assert thought == q.reasoning
+            assert len(rows) == len(turns[0].answer.replace(NOTHING, "").splitlines())
+            assert len(rows) <= len(q.evidence["object_ids"])
+            continue
         assert answer_of(q.family, rows, q.question) == q.answer
         assert len(rows) == len(turns[0].answer.splitlines()) == len(q.evidence["object_ids"])
         checked = check(thought)
@@ -107,22 +111,28 @@ def test_the_numbers_lead_to_the_answer_and_every_step_is_true(made: tuple[Path,
     assert families == set(PROGRAMS)
 
 
-def test_who_has_one_turn_and_why(made: tuple[Path, Path]) -> None:
+def test_who_is_not_worked_out_over_boxes_and_why(made: tuple[Path, Path]) -> None:
     questions = {q.question_id: q for q in read_questions(made[1])}
     dialogs = scan_dialogs(*made)
-    assert {questions[k].family for k, why in dialogs.single.items() if why == FAMILY} == {
+    assert {questions[k].family for k, why in dialogs.told.items() if why == FAMILY} == {
         q.family for q in questions.values()
     } - set(PROGRAMS)
     assert set(dialogs.reasons()) <= {FAMILY, OUTSIDE}, "boxes as written never give another answer"
-    assert sum(dialogs.reasons().values()) + sum(len(t) == 2 for t in dialogs.turns.values()) == len(
-        questions
-    )
+    assert {len(turns) for turns in dialogs.turns.values()} == {2}
+    assert sum(dialogs.reasons().values()) == len(dialogs.told) < len(questions)
     extract, _ = made
-    behind = {k: questions[k] for k, why in dialogs.single.items() if why == OUTSIDE}
+    behind = {k: questions[k] for k, why in dialogs.told.items() if why == OUTSIDE}
     assert behind, "egos do not see the whole room"
     for q in behind.values():
         assert any(_out_of_reach(p) for p in _in_camera(extract, q))
-    seen = [questions[k] for k, turns in dialogs.turns.items() if len(turns) == 2]
+    for key, q in behind.items():
+        within = sum(not _out_of_reach(p) for p in _in_camera(extract, q))
+        answer = dialogs.turns[key][0].answer
+        assert (answer == NOTHING) == (within == 0), "what can be written is located all the same"
+        assert answer.count("bbox_") == within
+    absent = [k for k, q in questions.items() if q.family == "exist" and q.answer == "no"]
+    assert absent and all(dialogs.turns[k][0].answer == NOTHING for k in absent)
+    seen = [q for k, q in questions.items() if k not in dialogs.told]
     assert not any(_out_of_reach(p) for q in seen for p in _in_camera(extract, q))
 
 
@@ -155,7 +165,7 @@ def test_boxes_in_the_text_are_the_scans(made: tuple[Path, Path]) -> None:
     worst = 1.0
     for q in read_questions(out):
         turns = dialogs.turns[q.question_id]
-        if len(turns) == 1:
+        if q.question_id in dialogs.told:
             continue
         read = read_boxes(turns[0].answer, METRIC, meta.color)
         assert read.bad == ()
@@ -172,7 +182,7 @@ def test_a_program_of_every_measured_quantity_agrees_with_the_evidence(made: tup
     dialogs = scan_dialogs(*made)
     for q in read_questions(made[1]):
         turns = dialogs.turns[q.question_id]
-        if len(turns) == 1 or q.family not in ("distance", "nearest", "size", "nearest_to", "direction"):
+        if q.question_id in dialogs.told or q.family not in MEASURED:
             continue
         rows, measured = conditions(turns[1].question), q.evidence["measured"]
         far = [math.hypot(row["x"], row["y"]) for row in rows]
@@ -195,7 +205,7 @@ def test_the_same_questions_give_the_same_text(made: tuple[Path, Path]) -> None:
 def _one(made: tuple[Path, Path], family: str) -> tuple[Question, list[SceneObject], dict[int, EgoView]]:
     extract, out = made
     dialogs, meta = scan_dialogs(*made), read_scan(extract)
-    q = next(q for q in read_questions(out) if q.family == family and len(dialogs.turns[q.question_id]) == 2)
+    q = next(q for q in read_questions(out) if q.family == family and q.question_id not in dialogs.told)
     pose = next(f.T_raw_cam for f in kept_frames(extract) if f.frame_id == q.ego_frame_id)
     T_ego_cam = invert(q.T_aligned_ego) @ meta.T_aligned_raw @ pose
     return q, read_objects(extract), {q.ego_frame_id: EgoView(meta.color, T_ego_cam)}
@@ -207,6 +217,7 @@ def test_a_tilted_object_and_one_that_is_missing(made: tuple[Path, Path]) -> Non
     tilt = np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]])
     found: GroundedDialogs = grounded_dialogs([q], [replace(o, rotation=tilt) for o in objects], views)
     assert found.reasons() == {TILTED: 1}
+    assert found.turns[q.question_id][0].answer == NOTHING
     with pytest.raises(ContractError, match="does not have"):
         grounded_dialogs([q], [], views)
 
@@ -223,7 +234,9 @@ def test_boxes_that_give_another_answer_are_not_taught(made: tuple[Path, Path]) 
     lie = replace(q, answer="six" if q.answer != "six" else "five")
     found = grounded_dialogs([lie], objects, views)
     assert list(found.reasons()) == ["boxes as written give another answer"]
-    assert len(found.turns[q.question_id]) == 1
+    located, answered = found.turns[q.question_id]
+    assert located.answer.startswith("bbox_0="), "where the object is remains true"
+    assert split_thinking(answered.answer) == (lie.reasoning, lie.answer)
 
 
 def test_samples_take_the_turns_of_their_scan(made: tuple[Path, Path], tmp_path: Path) -> None:
@@ -235,4 +248,4 @@ def test_samples_take_the_turns_of_their_scan(made: tuple[Path, Path], tmp_path:
         (inputs[stage] / questions[0].scan_id).symlink_to(folder)
     turns = pickle.loads(pickle.dumps(GroundedTurns(inputs)))  # noqa: S301
     assert {q.question_id: turns(q) for q in questions} == scan_dialogs(*made).turns
-    assert {len(turns(q)) for q in questions} == {1, 2}
+    assert {len(turns(q)) for q in questions} == {2}

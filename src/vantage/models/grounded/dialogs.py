@@ -14,7 +14,7 @@ from vantage.geometry.boxes import OrientedBox
 from vantage.geometry.transforms import invert
 from vantage.models.grounded.checks import check
 from vantage.models.grounded.programs import PROGRAMS, steps_of
-from vantage.models.grounded.prompts import locate_prompt, reason_prompt
+from vantage.models.grounded.prompts import NOTHING, locate_prompt, reason_prompt
 from vantage.models.grounded.view import EgoView, Located
 from vantage.models.vlm.sample import Turn
 from vantage.records.box_lattice import METRIC, BoxLattice
@@ -34,19 +34,20 @@ OTHERWISE: Final = "boxes as written give another answer"
 
 @dataclass(frozen=True)
 class GroundedDialogs:
-    """Dialogs by question id, and why some have no first turn.
+    """Dialogs by question id, and why some are not worked out over boxes.
 
     Attributes:
-        turns: of every question: two turns, or one where it is in `single`.
-        single: why a question has one turn, by question id.
+        turns: two turns of every question.
+        told: why the second turn is not worked out over the boxes but says what synthesize does, by question
+            id.
     """
 
-    turns: Mapping[str, tuple[Turn, ...]]
-    single: Mapping[str, str]
+    turns: Mapping[str, tuple[Turn, Turn]]
+    told: Mapping[str, str]
 
     def reasons(self) -> dict[str, int]:
-        """How many questions have one turn, by reason."""
-        return dict(sorted(Counter(self.single.values()).items()))
+        """How many questions are not worked out over boxes, by reason."""
+        return dict(sorted(Counter(self.told.values()).items()))
 
 
 def grounded_dialogs(
@@ -57,8 +58,10 @@ def grounded_dialogs(
 ) -> GroundedDialogs:
     """Dialogs of a scan's questions.
 
-    The boxes of the second turn are those that the first turn's text stands for, so that a model in use is
-    given what it was trained with. A question whose boxes do not lead to its answer keeps one turn.
+    Every question has two turns, as in use nobody knows which questions boxes decide. The boxes of the second
+    turn are those that the first turn's text stands for, so that a model in use is given what it was trained
+    with. Where they do not lead to the answer, what can be written of them is located all the same, and the
+    second turn is answered as synthesize has it.
 
     Args:
         questions: of one scan.
@@ -70,17 +73,15 @@ def grounded_dialogs(
         ContractError: evidence that names an object the scan does not have, or a view in another frame.
     """
     by_id = {thing.object_id: thing for thing in objects}
-    turns: dict[str, tuple[Turn, ...]] = {}
-    single: dict[str, str] = {}
+    turns: dict[str, tuple[Turn, Turn]] = {}
+    told: dict[str, str] = {}
     for question in questions:
-        found = _two_turns(question, by_id, view[question.ego_frame_id], lattice)
-        if isinstance(found, str):
-            single[question.question_id] = found
-            only = Turn(question.question, join_thinking(question.reasoning, question.answer))
-            turns[question.question_id] = (only,)
-        else:
-            turns[question.question_id] = found
-    return GroundedDialogs(turns, single)
+        name, view_of = question.question_id, view[question.ego_frame_id]
+        require_frame(view_of.frame, "ego_level", f"the ego's view of question {name}")
+        turns[name], reason = _two_turns(question, by_id, view_of, lattice)
+        if reason:
+            told[name] = reason
+    return GroundedDialogs(turns, told)
 
 
 def scan_dialogs(extract: Path, synthesize: Path, lattice: BoxLattice = METRIC) -> GroundedDialogs:
@@ -106,36 +107,35 @@ def scan_dialogs(extract: Path, synthesize: Path, lattice: BoxLattice = METRIC) 
 
 def _two_turns(
     question: Question, by_id: Mapping[int, SceneObject], view: EgoView, lattice: BoxLattice
-) -> tuple[Turn, Turn] | str:
-    """The dialog, or why there is none."""
+) -> tuple[tuple[Turn, Turn], str]:
+    """The dialog, and why its second turn is not worked out over the boxes, or ""."""
+    boxes, tilted = _view_boxes(question, by_id, view)
+    written = write_boxes(boxes, lattice, view.camera)
+    read = [Located.of(box, view) for box in read_boxes(written.text, lattice, view.camera).boxes]
+    first = Turn(locate_prompt(question.question, lattice), written.text or NOTHING)
+    steps: Sequence[str] | None = None
     if question.family not in PROGRAMS:
-        return FAMILY
-    require_frame(view.frame, "ego_level", f"the ego's view of question {question.question_id}")
-    try:
-        wanted = list(_view_boxes(question, by_id, view))
-    except _TiltedError:
-        return TILTED
-    written = write_boxes(wanted, lattice, view.camera)
-    if written.outside:
-        return OUTSIDE
-    read = read_boxes(written.text, lattice, view.camera).boxes
-    boxes = [Located.of(box, view) for box in read]
-    steps = steps_of(question.family, boxes, question.question)
-    if steps is None or check("\n".join(steps), boxes).conclusion.spoken() != question.answer:
-        return OTHERWISE
-    return (
-        Turn(locate_prompt(question.question, lattice), written.text),
-        Turn(reason_prompt(question.question, boxes), join_thinking("\n".join(steps), question.answer)),
-    )
+        reason = FAMILY
+    elif tilted:
+        reason = TILTED
+    elif written.outside:
+        reason = OUTSIDE
+    else:
+        steps = steps_of(question.family, read, question.question)
+        follows = steps is not None and check("\n".join(steps), read).conclusion.spoken() == question.answer
+        reason = "" if follows else OTHERWISE
+    thought = question.reasoning if reason or steps is None else "\n".join(steps)
+    second = Turn(reason_prompt(question.question, read), join_thinking(thought, question.answer))
+    return (first, second), reason
 
 
-class _TiltedError(Exception):
-    pass
-
-
-def _view_boxes(question: Question, by_id: Mapping[int, SceneObject], view: EgoView) -> Iterable[ViewBox]:
-    """The boxes of the question's evidence, numbered in its order."""
+def _view_boxes(
+    question: Question, by_id: Mapping[int, SceneObject], view: EgoView
+) -> tuple[list[ViewBox], bool]:
+    """The upright boxes of the question's evidence, numbered in its order, and whether others are tilted."""
     T_ego_aligned = invert(question.T_aligned_ego)
+    found: list[ViewBox] = []
+    tilted = False
     evidence = zip(question.evidence["object_ids"], question.evidence["names"], strict=True)
     for number, (object_id, name) in enumerate(evidence):
         if object_id not in by_id:
@@ -147,6 +147,7 @@ def _view_boxes(question: Question, by_id: Mapping[int, SceneObject], view: EgoV
         thing = by_id[object_id]
         box = OrientedBox(thing.center, thing.size, thing.rotation).transformed(T_ego_aligned)
         try:
-            yield ViewBox.of(number, name, box, view.T_frame_cam)
-        except ContractError as error:
-            raise _TiltedError from error
+            found.append(ViewBox.of(number, name, box, view.T_frame_cam))
+        except ContractError:
+            tilted = True
+    return found, tilted

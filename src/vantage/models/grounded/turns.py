@@ -15,7 +15,7 @@ _SCANS_KEPT = 8
 
 
 class GroundedTurns:
-    """Two turns for a question whose boxes lead to its answer, one for another; see `grounded_dialogs`.
+    """The two turns of every question; see `grounded_dialogs`.
 
     Args:
         inputs: folders of `extract` and `synthesize`.
