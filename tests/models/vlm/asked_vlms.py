@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import pytest
 import tiny_prompts as prompts
 import torch
 from PIL import Image
@@ -88,7 +89,10 @@ def main() -> None:
     first, step = int(sys.argv[1]), int(sys.argv[2])
     said = {}
     for name in FAMILY_CASES:
-        maker = preparer(name)
+        try:
+            maker = preparer(name)
+        except pytest.skip.Exception:
+            continue
         share = requests(maker.family.placeholder)[first::step]
         said[name] = {key: answer.text for key, answer in answered(maker, share).items()}
     json.dump(said, sys.stdout)

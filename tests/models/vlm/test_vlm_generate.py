@@ -95,7 +95,8 @@ def test_one_and_two_processes_answer_alike() -> None:
         subprocess.Popen([*command, str(k), "2"], env=environment, stdout=subprocess.PIPE) for k in (0, 1)
     ]
     shares = [json.loads(process.communicate()[0]) for process in running]
-    for name in FAMILY_CASES:
+    assert shares[0], "every release has image processors for some families"
+    for name in shares[0]:
         maker = preparer(name)
         whole = answered(maker, requests(maker.family.placeholder))
         assert shares[0][name] | shares[1][name] == {key: answer.text for key, answer in whole.items()}
