@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,16 +22,19 @@ from vantage.core.errors import ParameterError
 from vantage.geometry.transforms import invert
 from vantage.geometry.warp import ImageWarp
 from vantage.lift.config import LiftConfig
-from vantage.models.grounded.answering import GroundedAnswer, ground_and_answer
-from vantage.models.grounded.view import EgoView, Located
+from vantage.models.grounded.answering import GroundedAnswer
+from vantage.models.grounded.asking import Grounding, ego_view, grounded_answers
+from vantage.models.grounded.view import Located
 from vantage.models.vlm.generate import Decoding
 from vantage.models.vlm.pictures import model_warp, picture_grids
 from vantage.models.vlm.pose_align import aligned
-from vantage.models.vlm.request import Generated, Refused, Request
+from vantage.models.vlm.request import Refused, Size
 from vantage.models.vlm.sample import Sample, Turn, View
 from vantage.models.vlm.trained import TrainedVlm, by_id
 from vantage.registry.request import Views, aligned_points, read_questions, read_views
 from vantage.registry.served_base import ServedBase
+
+Reply = TypeVar("Reply")
 
 
 class VlmAnswerer:
@@ -112,7 +115,7 @@ class VlmAnswerer:
 
     def _single(self, sample: Sample, views: Views, questions: Sequence[str]) -> Iterator[dict[str, Any]]:
         asked = [
-            self._request(f"question {number}", sample, dialog, views)
+            self._vlm.request(f"question {number}", sample, dialog, self._sizes(views))
             for number, dialog in enumerate(sample.dialogs)
         ]
         replies = by_id([one for batch in self._generator.answers(asked) for one in batch])
@@ -122,28 +125,21 @@ class VlmAnswerer:
             yield {"answer": reply.text, **place}
 
     def _grounded(self, sample: Sample, views: Views, questions: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Locate, then reason: the second prompt rests on the first reply."""
-        T = sample.views[0].T_frame_cam
-        assert T is not None  # every view of a request has a pose
-        if sample.frame == "aligned":  # boxes are taught in the asker's own frame
-            T = invert(views.ego.T_world_ego) @ T
-        view, align = EgoView(views.colors[0], T), self._vlm.align
-        alignment = None if align is None else _pose(views).aligning(_meant(align), "aligned", seed=0)
-        for number, question in enumerate(questions):
+        view = ego_view(sample, views.ego.T_world_ego, views.colors[0])
+        asked = [
+            Grounding(
+                f"question {number}", question, replace(sample, dialogs=(dialog,)), view, self._sizes(views)
+            )
+            for number, (question, dialog) in enumerate(zip(questions, sample.dialogs, strict=True))
+        ]
+        found = {
+            one.id: one for batch in grounded_answers(self._vlm, self._generator, asked) for one in batch
+        }
+        for one in asked:
+            yield _grounded_record(_require_answered(found[one.id]).found)
 
-            def ask(turns: Sequence[Turn], name: str = f"question {number}") -> str:
-                first, *later = turns
-                if alignment is not None:  # before all else that is said, as in training
-                    first = replace(first, question=alignment.question(first.question))
-                request = self._request(name, sample, (first, *later), views)
-                (reply,) = (one for batch in self._generator.answers([request]) for one in batch)
-                return _require_answered(reply).text
-
-            yield _grounded_record(ground_and_answer(ask, question, view))
-
-    def _request(self, name: str, sample: Sample, turns: Sequence[Turn], views: Views) -> Request:
-        size = (views.colors[0].width, views.colors[0].height)
-        return self._vlm.request(name, sample, turns, [size] * len(sample.views))
+    def _sizes(self, views: Views) -> tuple[Size, ...]:
+        return ((views.colors[0].width, views.colors[0].height),) * len(views.images)
 
 
 def _pose(views: Views) -> Pose:
@@ -161,7 +157,7 @@ def _picture(image: np.ndarray) -> Any:
     return Image.fromarray(image)
 
 
-def _require_answered(reply: Generated | Refused) -> Generated:
+def _require_answered(reply: Reply | Refused) -> Reply:
     if isinstance(reply, Refused):
         raise ParameterError("the model cannot be asked this", where=reply.id, found=reply.reason)
     return reply
