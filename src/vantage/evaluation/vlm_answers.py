@@ -75,8 +75,7 @@ def answer_all_with(
             expected="a model whose coordinates or words tell the ego's pose", found="no_pose",
             hint="leave no_pose out of evaluate.controls",
         )  # fmt: skip
-    placed = unposed or vlm.align is not None or vlm.model.situated is not None
-    samples = QuestionSamples(inputs, Selection("heldout", None, "aligned" if placed else "ego_level"))
+    samples = QuestionSamples(inputs, Selection("heldout", None, "aligned" if unposed else vlm.frame))
     require_same_pictures(samples, vlm.prepare)
     generator = vlm.generator(decoding)
     found = Answered([], [], {})
