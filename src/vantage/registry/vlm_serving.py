@@ -58,9 +58,9 @@ class VlmAnswerer:
 
         Returns:
             The pocket model's records. Of a situated model also `place`: x, y, sigma_x, sigma_y (m), yaw,
-            sigma_yaw (radians), resultant, ambiguous, frame. Of a grounded one also `boxes` (id, label,
-            center and size in metres, rotation, frame), `reasoning`, `checks` (its steps,
-            each with what it states and what comes out), and `unread`: what it wrote that is no box.
+            sigma_yaw (radians), resultant, ambiguous, frame, other_yaws. Of a grounded one also `boxes` (id,
+            label, center and size in metres, rotation, frame), `reasoning`, `checks` (its steps, each with
+            what it states and what comes out), and `unread`: what it wrote that is no box.
 
         Raises:
             ParameterError: a key is missing or unknown, a value has the wrong form, or the model cannot be
