@@ -97,7 +97,7 @@ class Run:
     ) -> None:
         if out.is_dir():
             raise ParameterError("predictions are a file", where="--out", found=f"the folder {out}")
-        self.answerer, self.builder, self.out, self._wanted = answerer, builder, out, benchmark.answered_with
+        self.answerer, self.builder, self.out, self._rule = answerer, builder, out, benchmark
         self.prompts = {item.id: answerer.prompt(benchmark, item.content) for item in items}
         self.items = list(items[:limit])
         self.header: dict[str, Any] = {
@@ -167,9 +167,12 @@ class Run:
     def _asks(self, scene: Sequence[Item[Any]]) -> list[Ask | SetAside]:
         content = {item.id: item.content for item in scene}
         return [
-            replace(one, content=content[one.id], wanted=self._wanted) if isinstance(one, Ask) else one
+            self._told(one, content[one.id]) if isinstance(one, Ask) else one
             for one in self.builder.asks(scene, self.prompts)
         ]
+
+    def _told(self, ask: Ask, content: Any) -> Ask:
+        return replace(ask, own=self._rule.prompt(content), content=content, wanted=self._rule.answered_with)
 
     def _work(self, shard: Shard) -> tuple[list[Item[Any]], list[Item[Any]]]:
         """The items of a part, and those of them without an answer."""
