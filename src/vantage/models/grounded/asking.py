@@ -66,8 +66,8 @@ def grounded_answers(
 ) -> Iterator[list[Grounded | Refused]]:
     """Locate, then reason: all first turns, then all second ones, each of which rests on its first reply.
 
-    Every question is asked so, as nobody knows a question's family in use; training asks in one turn what
-    boxes do not decide. A question is refused where either dialog does not fit the model.
+    Every question is asked so, in training too, as nobody knows in use which ones boxes decide. A question is
+    refused where either dialog does not fit the model.
 
     Args:
         vlm: the model.
