@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ class RegisteredAnswerer:
     Args:
         model: as MLflow loads it.
         digest: of its weights and their descriptions.
+        coordinates: whether poses and points reach it.
     """
 
-    def __init__(self, model: Any, digest: str) -> None:
-        self._model, self._digest = model, digest
+    def __init__(self, model: Any, digest: str, coordinates: bool = True) -> None:
+        self._model, self._digest, self._coordinates = model, digest, coordinates
 
     @classmethod
     def load(cls, store: Store, uri: str) -> RegisteredAnswerer:
@@ -37,7 +39,8 @@ class RegisteredAnswerer:
         found = look_up(store, uri)
         with fluent(store) as mlflow:
             folder = Path(mlflow.artifacts.download_artifacts(found.uri))
-            return cls(mlflow.pyfunc.load_model(str(folder)), digest_tree(folder / "artifacts"))
+            parts = folder / "artifacts"
+            return cls(mlflow.pyfunc.load_model(str(folder)), digest_tree(parts), _uses_coordinates(parts))
 
     def identity(self) -> Mapping[str, Any]:
         """The digest alone: the same model under another alias goes on."""
@@ -46,6 +49,10 @@ class RegisteredAnswerer:
     def settings(self) -> Mapping[str, Any]:
         """None."""
         return {}
+
+    def uses_coordinates(self) -> bool:
+        """Unless its adapter says that none enter."""
+        return self._coordinates
 
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
         """The question alone: situations are told by poses, and how to answer is the model's own affair.
@@ -88,6 +95,19 @@ class RegisteredAnswerer:
             Answer(ask.id, record["answer"], "word", tokens=1)
             for ask, record in zip(asks, records, strict=True)
         ]
+
+
+def _uses_coordinates(parts: Path) -> bool:
+    """By the description of the adapter among a model's parts."""
+    for path in sorted(parts.rglob("config.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found.get("record") == "adapter":
+            return bool(found["site"] != "none")
+        if found.get("record") == "spatial_vlm":
+            about, config = found.get("about") or {}, found["config"]
+            told = about.get("align") is not None or about.get("dialogs", "single") != "single"
+            return told or config.get("injection") is not None or config.get("situated") is not None
+    return True
 
 
 def _refusal(error: VantageError) -> str:

@@ -29,6 +29,7 @@ class Ask:
         sizes: width and height of each, pixels.
         input: digest of what is shown: pictures, poses, and where the asker stands.
         scan: the same views as posed frames of a scan; None for pictures without poses.
+        fields: what the item's line says beside the answer.
         content: of the item, for models that are asked in words of their own.
         wanted: what the benchmark is answered with.
     """
@@ -39,6 +40,7 @@ class Ask:
     sizes: tuple[Size, ...]
     input: str
     scan: ScanViews | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
     content: Any = None
     wanted: AnsweredWith = "text"
 
@@ -50,7 +52,7 @@ class Answer:
     Attributes:
         id: of the item.
         text: as it is scored.
-        finish: `eos`, `stop`, `length`, or `word` for a model of one word.
+        finish: `eos`, `stop`, `length`, `word` for a model of one word, or `constant` for a constant answer.
         prompt_tokens, tokens: of the prompt and of the answer; 0 where the model does not tell.
         fields: what the benchmark reads beside or instead of the text: boxes, a place.
     """
@@ -80,6 +82,9 @@ class Answerer(Protocol):
 
     def settings(self) -> Mapping[str, Any]:
         """Whatever else its answers depend on; not how they are batched."""
+
+    def uses_coordinates(self) -> bool:
+        """Whether poses and points reach the model, so that other ones can change an answer."""
 
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
         """How it is asked about an item; `ParameterError` where it cannot give what the benchmark wants."""

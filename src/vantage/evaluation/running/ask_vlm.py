@@ -83,6 +83,10 @@ class VlmAnswerer:
         d = self._decoding
         return {"max_new_tokens": d.max_new_tokens, "stop": list(d.stop), "precision": self._precision}
 
+    def uses_coordinates(self) -> bool:
+        """Where it was trained with them."""
+        return self._injector is not None
+
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
         """The benchmark's own.
 

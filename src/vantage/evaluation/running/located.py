@@ -10,12 +10,11 @@ from jaxtyping import Float64
 
 from vantage.core.errors import ParameterError
 from vantage.core.frames import Frame as Coordinates
-from vantage.evaluation.running.scan_views import ScanViews
+from vantage.evaluation.running.scan_views import Measured, ScanViews
 from vantage.geometry.transforms import camera_ego, invert, level_ego
 from vantage.geometry.warp import ImageWarp
 from vantage.lift.config import LiftConfig
 from vantage.lift.patches import patch_coordinates
-from vantage.records.frames import Frame
 
 if TYPE_CHECKING:
     from vantage.models.patch_geometry import PatchGrid
@@ -39,19 +38,17 @@ def located(scan: ScanViews, frame: Coordinates, warps: Warps) -> tuple[View, ..
     T_frame_aligned = _from_aligned(scan, frame)
     color = scan.meta.color
     warp = warps(color.width, color.height, len(scan.frames))
-    return tuple(
+    return scan.shown(
         replace(
             view,
-            pictures=_pictures(scan, shown, warp, T_frame_aligned),
-            T_frame_cam=T_frame_aligned @ scan.meta.T_aligned_raw @ shown.T_raw_cam,
+            pictures=_pictures(at, scan.meta.T_aligned_raw, warp, T_frame_aligned),
+            T_frame_cam=T_frame_aligned @ scan.meta.T_aligned_raw @ at.T_raw_cam,
         )
-        for view, shown in zip(scan.views(), scan.frames, strict=True)
+        for view, at in zip(scan.views(), scan.measured, strict=True)
     )
 
 
 def _from_aligned(scan: ScanViews, frame: Coordinates) -> Float64[np.ndarray, "4 4"]:
-    T_raw_me = scan.frames[0].T_raw_cam if scan.T_raw_me is None else scan.T_raw_me
-    T_aligned_me = scan.meta.T_aligned_raw @ T_raw_me
     if frame == "aligned":
         return np.eye(4)
     egos = {"ego_level": level_ego, "ego_camera": camera_ego}
@@ -59,19 +56,20 @@ def _from_aligned(scan: ScanViews, frame: Coordinates) -> Float64[np.ndarray, "4
         raise ParameterError(
             "coordinates in this frame cannot be given", expected=f"aligned, {', '.join(egos)}", found=frame
         )
-    return np.asarray(invert(egos[frame](T_aligned_me)))
+    return np.asarray(invert(egos[frame](scan.T_aligned_me)))
 
 
 def _pictures(
-    scan: ScanViews, shown: Frame, warp: ImageWarp, T_frame_aligned: Float64[np.ndarray, "4 4"]
+    at: Measured,
+    T_aligned_raw: Float64[np.ndarray, "4 4"],
+    warp: ImageWarp,
+    T_frame_aligned: Float64[np.ndarray, "4 4"],
 ) -> tuple[PatchGrid, ...]:
     from vantage.models.vlm.pictures import picture_grids
-    from vantage.scans.pixels import read_depth
 
-    meta = scan.meta
     points = patch_coordinates(
-        read_depth(scan.folder, meta, shown), meta.depth_of(shown), meta.T_aligned_raw @ shown.T_raw_cam,
-        meta.color_of(shown), warp, LiftConfig().min_valid_share,
+        at.depth(), at.depth_camera, T_aligned_raw @ at.T_raw_cam, at.color, warp,
+        LiftConfig().min_valid_share,
     )  # fmt: skip
     found: tuple[PatchGrid, ...] = picture_grids(points.xyz_world, points.valid, warp.grids, T_frame_aligned)
     return found
