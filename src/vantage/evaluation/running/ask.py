@@ -83,14 +83,19 @@ class Answerer(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """Whatever else its answers depend on; not how they are batched."""
 
-    def uses_coordinates(self) -> bool:
-        """Whether poses and points reach the model, so that other ones can change an answer."""
-
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
         """How it is asked about an item; `ParameterError` where it cannot give what the benchmark wants."""
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """Each ask's answer, or why there is none, a batch at a time, in any order."""
+
+
+@runtime_checkable
+class TakesPoses(Protocol):
+    """A model that posed views can be shown to."""
+
+    def uses_coordinates(self) -> bool:
+        """Whether poses and points reach it, so that other ones can change an answer."""
 
 
 def require_answers_with(given: AnsweredWith, benchmark: Benchmark[Any, Any]) -> None:

@@ -20,7 +20,7 @@ from vantage.core.errors import ParameterError, VantageError
 from vantage.core.hashing import digest_json
 from vantage.core.seeds import priority
 from vantage.evaluation.benchmarks.interface import Item
-from vantage.evaluation.running.ask import Answerer, Ask, SetAside
+from vantage.evaluation.running.ask import Ask, SetAside, TakesPoses
 from vantage.evaluation.running.posed import PosedViews
 from vantage.evaluation.running.run import Builder
 from vantage.evaluation.running.scan_views import Measured, ScanViews
@@ -68,9 +68,10 @@ def under(control: Control, inner: Builder, items: Sequence[Item[Any]]) -> Build
     return Misplaced(control, inner, items)
 
 
-def require_moved(control: Control, answerer: Answerer) -> None:
+def require_moved(control: Control, answerer: object) -> None:
     """Raise `ParameterError` for a control that cannot change what this model says."""
-    if control.name != "blind" and not answerer.uses_coordinates():
+    told = isinstance(answerer, TakesPoses) and answerer.uses_coordinates()
+    if control.name != "blind" and not told:
         raise ParameterError(
             "this control moves nothing: no coordinates reach this model, and its answers would be the same",
             where="--control", expected="blind, or a model trained with coordinates", found=control.name,
