@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ def warp(width: int, height: int, _together: int) -> ImageWarp:
     return squash(width, height, 64, 8)
 
 
+@cache
+def posed(scans: Path, views: int = 3) -> PosedViews:
+    """Opens each scan once."""
+    return PosedViews(scans, views=views, origin="aligned")
+
+
 def items_of(rooms: Rooms, benchmark: str = "sqa3d") -> list[Item[Any]]:
     references = rooms.sqa3d if benchmark == "sqa3d" else rooms.scanqa
     return BENCHMARKS.get(benchmark).references(references, None)
@@ -46,7 +53,7 @@ def asked(
     rooms: Rooms, control: str = "", seed: int = 0, benchmark: str = "sqa3d", views: int = 3
 ) -> list[Ask]:
     items = items_of(rooms, benchmark)
-    builder: Any = PosedViews(rooms.scans, views=views, origin="aligned")
+    builder: Any = posed(rooms.scans, views)
     if control:
         builder = under(Control(control, seed), builder, items)  # type: ignore[arg-type]
     prompts = {item.id: item.content.question for item in items}
@@ -113,8 +120,7 @@ def test_a_vlm_is_shown_what_the_evaluate_stage_shows_under_the_control(
 
 def asked_other(rooms: Rooms) -> list[Ask]:
     items = [item for item in items_of(rooms) if item.scene == "room0001_00"]
-    builder = PosedViews(rooms.scans, views=3, origin="aligned")
-    return require_asks(builder.asks(items, {item.id: "" for item in items}))
+    return require_asks(posed(rooms.scans).asks(items, {item.id: "" for item in items}))
 
 
 CHANGED = {

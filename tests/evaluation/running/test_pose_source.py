@@ -14,6 +14,7 @@ import pytest
 from asked_rooms import Rooms
 
 from vantage.core.errors import ParameterError
+from vantage.core.recent import Recent
 from vantage.core.tasks import Task
 from vantage.evaluation.benchmarks.interface import Item
 from vantage.evaluation.benchmarks.names import BENCHMARKS
@@ -35,6 +36,7 @@ from vantage.scans.pixels import read_depth
 from vantage.scans.stage import extract
 
 SCAN = "room0000_00"
+OPEN: Recent[Any] = Recent(1)
 ELSEWHERE: list[PoseSource] = [source for source in POSE_SOURCES if source != "annotated"]
 RECOVERED: list[PoseSource] = [source for source in ELSEWHERE if source.startswith("recovered")]
 
@@ -47,6 +49,7 @@ def items_of(rooms: Rooms, benchmark: str = "sqa3d", path: Path | None = None) -
 
 def asks(rooms: Rooms, items: list[Item[Any]], source: PoseSource, seed: int = 0) -> list[Ask]:
     builder = PosedElsewhere(rooms.scans, 3, source=source, seed=seed)
+    builder._recent = OPEN  # a scan is opened once for all tests
     found = builder.asks(items, {item.id: item.content.question for item in items})
     assert not [one for one in found if isinstance(one, SetAside)], found
     return [one for one in found if isinstance(one, Ask)]
