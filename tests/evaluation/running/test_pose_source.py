@@ -18,9 +18,9 @@ from vantage.core.recent import Recent
 from vantage.core.tasks import Task
 from vantage.evaluation.benchmarks.interface import Item
 from vantage.evaluation.benchmarks.names import BENCHMARKS
+from vantage.evaluation.named_objects import named_objects
 from vantage.evaluation.running.ask import Ask, SetAside
 from vantage.evaluation.running.located import located
-from vantage.evaluation.running.named_objects import named_objects
 from vantage.evaluation.running.pose_source import POSE_SOURCES, PosedElsewhere, PoseSource
 from vantage.geometry.transforms import level_ego
 from vantage.geometry.warp import ImageWarp, squash

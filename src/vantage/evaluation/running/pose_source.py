@@ -14,13 +14,14 @@ from jaxtyping import Float64
 
 from vantage.core.errors import ParameterError
 from vantage.evaluation.benchmarks.interface import Item
-from vantage.evaluation.running.named_objects import named_objects
+from vantage.evaluation.named_objects import named_objects
+from vantage.evaluation.poses import RECOVERED
 from vantage.evaluation.running.posed import PosedViews
 from vantage.evaluation.running.scan_views import MeasuredScan, ScanViews
 from vantage.geometry.transforms import R_FLU_RDF, compose, invert
 from vantage.records.intersections import Intersections
 from vantage.recover.choice import PoseChoice
-from vantage.recover.selection import Selection, Strategy, choose_pose
+from vantage.recover.selection import Selection, choose_pose
 
 PoseSource = Literal[
     "annotated", "first_view", "random", "none",
@@ -99,8 +100,7 @@ def chosen_pose(recorded: MeasuredScan, item: Item[Any], source: PoseSource, see
         names = tuple(f"{frame}.txt" for frame in sorted(poses))
         nothing = Intersections(names, np.zeros(0, np.int64), np.zeros((len(names), 0), np.float32))
         return choose_pose(nothing, poses, [], Selection("random", seed=seed), key=item.id)
-    leaks = source.endswith("_target")
-    strategy: Strategy = "top" if source.startswith("recovered_top") else "clip"
+    strategy, leaks = RECOVERED[source]
     ids = targets_of(item) if leaks else named_objects(text_of(item), recorded.objects)
     selection = Selection(strategy, seed=seed, ids_are_target=leaks)
     return choose_pose(recorded.scores(), poses, ids, selection, key=item.id)
