@@ -15,6 +15,7 @@ from jaxtyping import Float64
 
 from vantage.align.ego import EgoPose, ego_of_camera, random_yaw
 from vantage.core.seeds import priority
+from vantage.geometry.transforms import invert
 
 ShownControl = Literal["blind", "other_sample", "random_yaw", "random_pose"]
 """Controls that change what a model is shown.
@@ -46,6 +47,15 @@ def moved_ego(
         return ego
     chosen = priority(seed, "random_pose", key, *draw) % len(T_aligned_others)
     return ego_of_camera(T_aligned_others[chosen], "aligned", "ego_level")
+
+
+def as_seen_by(ego: EgoPose, other: EgoPose) -> Float64[np.ndarray, "4 4"]:
+    """What carries a room (metres, aligned world) so that `other` comes to stand and look as `ego` does.
+
+    Both poses are `ego_level` in the aligned world. In the frame of `ego` the room then lies as it did in
+    that of `other`.
+    """
+    return np.asarray(ego.T_world_ego @ invert(other.T_world_ego))
 
 
 def lender(index: int, rooms: Sequence[object], seed: int, key: str, *draw: str | int) -> int:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vantage.cli import export, sens
+from vantage.cli import export, predict_names, sens
 from vantage.core.errors import VantageError
 
 app = typer.Typer(
@@ -221,11 +221,11 @@ def score(
 def predict(
     benchmark: Annotated[str, typer.Argument(help="scanqa, sqa3d, msqa, vsibench, muirbench, cv_bench, ...")],
     references: Annotated[Path, typer.Option(help="The official file; companions are found beside it.")],
-    model: Annotated[
-        str,
-        typer.Option(help="models:/NAME@ALIAS, a packaged model's folder, or a VLM's folder or hub name."),
-    ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Predictions, JSON lines; goes on where it was.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="models:/NAME@ALIAS, a packaged model's folder, or a VLM's folder or hub name."),
+    ] = None,
     scans: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Raw scans, each in a folder of its name.")
     ] = None,
@@ -245,6 +245,16 @@ def predict(
     frames: Annotated[
         str, typer.Option(help="coverage, or path: evenly, in order; auto: path for vsibench.")
     ] = "auto",
+    control: Annotated[
+        str, typer.Option(help=f"Take something from the model: {', '.join(predict_names.CONTROLS)}.")
+    ] = "",
+    majority_from: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Training references, for --control majority.")
+    ] = None,
+    pose_source: Annotated[
+        str, typer.Option(help=f"Where the asker stands: {', '.join(predict_names.POSE_SOURCES)}.")
+    ] = "annotated",
+    seed: Annotated[int, typer.Option(min=0, help="Of controls and of poses that are drawn.")] = 0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 64,
     stop: Annotated[list[str] | None, typer.Option(help="Ends an answer; repeatable.")] = None,
     token_budget: Annotated[int, typer.Option(min=1, help="Of a batch, padding and answers too.")] = 16384,
@@ -262,7 +272,8 @@ def predict(
     who = command.Model(
         model, revision, precision, device, max_new_tokens, stops, token_budget, adapter
     )  # fmt: skip
-    shown = command.Shown(scans, images, views, stride, origin, frames)
+    taken = command.Taken(control, seed, majority_from, pose_source)
+    shown = command.Shown(scans, images, views, stride, origin, frames, taken)
     command.predict(benchmark, references, who, shown, out, shard, limit, dry_run, workspace)
 
 

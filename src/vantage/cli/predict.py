@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
+from vantage.cli.predict_controls import Taken, majority, require_effect, under_control
 from vantage.core.errors import ContractError, ParameterError
 from vantage.evaluation.benchmarks.names import BENCHMARKS
 from vantage.evaluation.running.shard import Shard
@@ -22,9 +23,9 @@ _REASONS = 5
 
 @dataclass(frozen=True)
 class Model:
-    """Who answers, and how; all but `name` is for vision-language models."""
+    """Who answers, and how; all but `name` is for vision-language models. None: nobody, for a majority."""
 
-    name: str
+    name: str | None
     revision: str | None = None
     precision: str = "auto"
     device: str = "auto"
@@ -44,6 +45,7 @@ class Shown:
     stride: int = 1
     origin: str = "aligned_centre"
     frames: str = "auto"
+    taken: Taken = field(default_factory=Taken)
 
 
 def predict(
@@ -80,12 +82,18 @@ def predict(
     from vantage.evaluation.running.run import Run
 
     part, rule = Shard.parse(shard), BENCHMARKS.get(benchmark)
-    builder = builder_of(rule, references, shown)
+    builder = None if shown.taken.majority else builder_of(rule, references, shown)
     items = rule.references(references, shown.scans)
     if not items:
         raise ContractError("there is nothing to ask", where=references, found="no item")
-    _tell(f"{len(items)} items in {references}; loading {model.name}")
-    run = Run(rule, items, _answerer(model, workspace), builder, out, limit)
+    _tell(f"{len(items)} items in {references}; {f'loading {model.name}' if model.name else 'no model'}")
+    if builder is None:
+        answerer, builder = majority(shown.taken, rule, references, items, model.name)
+    else:
+        builder = under_control(shown.taken, builder, items)
+        answerer = _answerer(model, workspace)
+        require_effect(shown.taken, answerer)
+    run = Run(rule, items, answerer, builder, out, limit)
     if dry_run:
         sys.stdout.write(_planned(run.estimate(part), rule, part))
         return
@@ -103,11 +111,20 @@ def builder_of(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Bui
     """
     from vantage.evaluation.running.annotated import ORIGINS
     from vantage.evaluation.running.own_images import OwnImages
+    from vantage.evaluation.running.pose_source import POSE_SOURCES, PosedElsewhere
     from vantage.evaluation.running.posed import FRAMES, PosedViews
 
     if shown.scans is not None and shown.images is not None:
         raise ParameterError("--scans and --images exclude each other", expected="one of them")
+    source = shown.taken.pose_source
+    if source not in POSE_SOURCES:
+        expected = ", ".join(POSE_SOURCES)
+        raise ParameterError("not a source of poses", where="--pose-source", expected=expected, found=source)
     if shown.scans is None:
+        if source != "annotated":
+            raise ParameterError(
+                "pictures without poses", where="--pose-source", expected="--scans", found=source
+            )
         return OwnImages(rule, references, shown.images)
     if shown.origin not in ORIGINS:
         expected = f"one of {', '.join(ORIGINS)}"
@@ -118,12 +135,15 @@ def builder_of(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Bui
     if frames not in FRAMES:
         expected = f"auto, {', '.join(FRAMES)}"
         raise ParameterError("not a choice of frames", where="--frames", expected=expected, found=frames)
-    return PosedViews(shown.scans, shown.views, shown.stride, shown.origin, frames)
+    views = (shown.scans, shown.views, shown.stride, shown.origin, frames)
+    return PosedViews(*views) if source == "annotated" else PosedElsewhere(*views, source, shown.taken.seed)
 
 
 def _answerer(model: Model, workspace: Path | None) -> Answerer:
     from vantage.registry.ask_registered import MARK_FILE, RegisteredAnswerer
 
+    if model.name is None:
+        raise ParameterError("nobody is asked", where="--model", expected="a model, or --control majority")
     if model.name.startswith(("models:/", "runs:/")) or (Path(model.name) / MARK_FILE).is_file():
         from vantage.registry.store import find_store
 

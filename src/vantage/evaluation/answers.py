@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float32, UInt8
 
 from vantage.align.controls import GREY, lender, moved_ego, turned_ego
 from vantage.core.errors import ParameterError
+from vantage.evaluation.poses import RECOVERED
+from vantage.evaluation.recovered_egos import RecoveredEgos
 from vantage.evaluation.situations import Situation, heldout_questions, situations
 from vantage.models.answering import PocketVLM
 from vantage.records.predictions import Prediction
@@ -81,8 +83,10 @@ def answer_all(
 
     Args:
         vlm: the model.
-        inputs: folders of the stages `download`, `extract`, `lift` and `synthesize`.
-        control: "" for none, else `blind`, `other_sample`, `random_yaw`, `random_pose` or `no_pose`.
+        inputs: folders of the stages `download`, `extract`, `lift` and `synthesize`; for poses recovered at
+            test time also `recover`.
+        control: "" for none, else `blind`, `other_sample`, `random_yaw`, `random_pose`, `no_pose`, or one of
+            `poses.RECOVERED`.
         seed: of the controls.
         tell: hears of situations done and in all.
     """
@@ -90,12 +94,27 @@ def answer_all(
     asked = [s for scan, rows in questions.items() for s in situations(inputs, scan, rows)]
     rooms = [s.room_id for s in asked]
     predictions: list[Prediction] = []
+    egos = RecoveredEgos(inputs, control, seed) if control in RECOVERED else None
     for i, situation in enumerate(asked):
+        if egos is not None:
+            predictions += _from_recovered(vlm, situation, egos)
+            tell(i + 1, len(asked))
+            continue
         shown = _shown(asked, rooms, i, control, seed)
         words = vlm.answer(*shown, [q.question for q in situation.questions])
         predictions += [as_prediction(q, w) for q, w in zip(situation.questions, words, strict=True)]
         tell(i + 1, len(asked))
     return sorted(predictions, key=lambda p: p.question_id)
+
+
+def _from_recovered(vlm: PocketVLM, situation: Situation, egos: RecoveredEgos) -> list[Prediction]:
+    """Each question by itself: two questions about the same views may be given two poses."""
+    found = []
+    for question in situation.questions:
+        points = situation.points(egos.ego(question))
+        (word,) = vlm.answer(situation.images, points, situation.valid, [question.question])
+        found.append(as_prediction(question, word))
+    return found
 
 
 def _shown(asked: Sequence[Situation], rooms: Sequence[str], i: int, control: str, seed: int) -> Shown:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 
 Control = Literal["blind", "other_sample", "random_yaw", "random_pose", "no_pose", "majority"]
+Recovered = Literal["recovered_top", "recovered_clip", "recovered_top_target", "recovered_clip_target"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class EvaluateConfig:
             `random_pose` puts it where another frame of its scan was taken, `no_pose` leaves the coordinates
             in the room's own frame, `majority` asks no model and always gives the family's commonest answer
             of the training split.
+        pose_sources: poses that the headline arm is asked from as well, compared in the report, no control:
+            `recovered_top` and `recovered_clip` are the choice of `recover` for the objects that a question
+            names, with `_target` for those that its answer rests on, which leaks.
         headline_family: question family of the headline.
         headline_slice: slice of that family; empty for a family without slices.
         resamples: bootstrap resamples behind an interval of a gain.
@@ -56,6 +60,7 @@ class EvaluateConfig:
         "no_pose",
         "majority",
     )
+    pose_sources: tuple[Recovered, ...] = ()
     headline_family: str = "direction"
     headline_slice: str = "unseen"
     resamples: Annotated[int, Ge(100), Le(100_000)] = 2000

@@ -106,7 +106,7 @@ def compare_sources(
     """The item's answers by the source of the pose, its test-time poses included; None for one source alone.
 
     Args:
-        item: an arm, or `arm@control`; `item@no_pose` and `item@random_pose` count where they were evaluated.
+        item: an arm, or `arm@control`; `item@no_pose` and all others of `TEST_TIME` count too.
         predictions: by item.
         questions: all that were asked.
         seed, resamples: of the bootstrap over rooms.
@@ -115,9 +115,9 @@ def compare_sources(
     answers: dict[Source, list[_Answer]] = defaultdict(list)
     for p in predictions[item]:
         answers[own[p.question_id]].append(_answer(p))
-    for control, name in TEST_TIME.items():
-        for p in predictions.get(f"{item}@{control}", ()):
-            answers[Source(name, at_test=True)].append(_answer(p))
+    for condition, source in TEST_TIME.items():
+        for p in predictions.get(f"{item}@{condition}", ()):
+            answers[source].append(_answer(p))
     if len(answers) < 2:
         return None
     sources = sorted(answers, key=Source.rank)

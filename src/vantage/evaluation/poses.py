@@ -8,11 +8,17 @@ from dataclasses import dataclass
 
 from vantage.evaluation.table import Group, Predictions
 from vantage.records.questions import Question
+from vantage.recover.selection import Strategy
 
 TARGET, FREE = "target_pose", "free_pose"
 
-TEST_TIME = {"no_pose": "none", "random_pose": "random"}
-"""Controls that give the model another pose than the question's own, and the source of that pose."""
+RECOVERED: Mapping[str, tuple[Strategy, bool]] = {
+    "recovered_top": ("top", False),
+    "recovered_clip": ("clip", False),
+    "recovered_top_target": ("top", True),
+    "recovered_clip_target": ("clip", True),
+}
+"""Poses of `recover` at test time: the strategy, and whether for the target (a leak) or what a text names."""
 
 _ORDER = ("none", "random", "recorded_frame", "clip", "top", "situation", "describer")
 
@@ -41,6 +47,14 @@ class Source:
         """The order shown: what knows the target last, else from no pose to an annotated one."""
         place = _ORDER.index(self.name) if self.name in _ORDER else len(_ORDER)
         return self.uses_target, place, self.name, not self.at_test
+
+
+TEST_TIME: Mapping[str, Source] = {
+    "no_pose": Source("none", at_test=True),
+    "random_pose": Source("random", at_test=True),
+    **{name: Source(strategy, leaks, at_test=True) for name, (strategy, leaks) in RECOVERED.items()},
+}
+"""What gives the model another pose than the question's own, and the source of that pose."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from vantage.evaluation.config import EvaluateConfig
 from vantage.evaluation.opposite_questions import opposite_pairs, opposite_questions
 from vantage.evaluation.page.markdown import markdown
 from vantage.evaluation.pose_sources import SourceComparison, compare_sources
-from vantage.evaluation.poses import by_pose
+from vantage.evaluation.poses import RECOVERED, by_pose
 from vantage.evaluation.report import Evaluation, metrics, report_record
 from vantage.evaluation.scorers import HEADLINE, SCORERS
 from vantage.evaluation.table import Group, Predictions, exact, headline_tests, score_groups
@@ -36,7 +36,9 @@ PLACES_FILE = "places.jsonl"
 
 
 def list_items(config: EvaluateConfig, arm_names: Sequence[str]) -> list[str]:
-    """What is evaluated: every arm, and the headline arm under every test-time control, as `arm@control`.
+    """What is evaluated: every arm; the headline arm under every control and from every source of poses.
+
+    The latter as `arm@control` and `arm@source`.
 
     Raises:
         ParameterError: the headline arm is not trained.
@@ -48,7 +50,8 @@ def list_items(config: EvaluateConfig, arm_names: Sequence[str]) -> list[str]:
             expected=f"one of {', '.join(arm_names)}",
             found=config.headline_arm,
         )
-    return [*arm_names, *(f"{config.headline_arm}@{control}" for control in config.controls)]
+    conditions = (*config.controls, *config.pose_sources)
+    return [*arm_names, *(f"{config.headline_arm}@{condition}" for condition in conditions)]
 
 
 def predict(task: Task, config: EvaluateConfig) -> Facts:
@@ -136,7 +139,7 @@ def report(task: Task, config: EvaluateConfig, rows: Sequence[IndexRow]) -> None
     evaluation = Evaluation(
         groups=groups,
         arms=_arms(items, config),
-        controls=[item for item in items if "@" in item],
+        controls=[item for item in items if "@" in item and item.partition("@")[2] not in RECOVERED],
         arm=config.headline_arm,
         baseline=config.baseline_arm,
         basis=basis_of(questions, task.inputs["finetune"], rows, task.seed, config.resamples, config.base),

@@ -9,6 +9,9 @@ from typing import Any
 
 from vantage.core.errors import ParameterError
 from vantage.evaluation.answers import as_prediction
+from vantage.evaluation.poses import RECOVERED
+from vantage.evaluation.recovered_egos import RecoveredEgos
+from vantage.evaluation.recovered_samples import recovered_samples
 from vantage.geometry.camera import Pinhole
 from vantage.models.grounded.asking import Grounding, ego_view, grounded_answers
 from vantage.models.vlm.generate import Decoding, Generator
@@ -22,7 +25,7 @@ from vantage.models.vlm.trained import TrainedVlm, by_id
 from vantage.records.predictions import Prediction
 from vantage.records.questions import Question
 
-CONTROLS = ("", "blind", "other_sample", "random_yaw", "random_pose", "no_pose")
+CONTROLS = ("", "blind", "other_sample", "random_yaw", "random_pose", "no_pose", *RECOVERED)
 _TOLD = ("transform", "prompt")
 
 
@@ -53,7 +56,8 @@ def answer_all_with(
 
     Args:
         vlm: the model.
-        inputs: folders of the stages `download`, `extract`, `lift` and `synthesize`.
+        inputs: folders of the stages `download`, `extract`, `lift` and `synthesize`; for poses recovered at
+            test time also `recover`.
         control: one of `CONTROLS`.
         seed: of controls and perturbations.
         decoding: how answers are made.
@@ -79,22 +83,25 @@ def answer_all_with(
     require_same_pictures(samples, vlm.prepare)
     generator = vlm.generator(decoding)
     found = Answered([], [], {})
+    egos = RecoveredEgos(inputs, control, seed) if control in RECOVERED else None
     for index in range(len(samples)):
-        sample = (
-            _unposed(samples[index], vlm)
-            if unposed
-            else shown_sample(samples, index, vlm.align, control, seed)
-        )
-        questions = samples.questions(index)
         size = samples.listed[index].size
-        if vlm.dialogs == "grounded":
-            camera = samples.pose(index).camera
-            assert camera is not None  # a recorded pose comes with its camera
-            for question, answer in _grounded(vlm, generator, sample, questions, camera, size):
-                _keep(found, question, answer, sample)
+        if egos is not None:
+            pieces = recovered_samples(samples, index, vlm.align, egos, seed)
+        elif unposed:
+            pieces = [(_unposed(samples[index], vlm), samples.questions(index))]
         else:
-            for question, reply in _single(vlm, generator, sample, questions, size):
-                _keep(found, question, reply, sample)
+            shown = shown_sample(samples, index, vlm.align, control, seed)
+            pieces = [(shown, samples.questions(index))]
+        for sample, questions in pieces:
+            if vlm.dialogs == "grounded":
+                camera = samples.pose(index).camera
+                assert camera is not None  # a recorded pose comes with its camera
+                for question, answer in _grounded(vlm, generator, sample, questions, camera, size):
+                    _keep(found, question, answer, sample)
+            else:
+                for question, reply in _single(vlm, generator, sample, questions, size):
+                    _keep(found, question, reply, sample)
         tell(index + 1, len(samples))
     found.predictions.sort(key=lambda p: p.question_id)
     return found

@@ -57,17 +57,7 @@ class Situation:
             return {"pose_source": "recorded_frame", "pose_uses_target": False}
         about = [k for k in object_ids if k in self.chosen_for]
         choice = self.chosen_for[about[0] if about else min(self.chosen_for)]
-        return {
-            "pose_source": choice.source,
-            "pose_uses_target": choice.uses_target and bool(about),
-            "pose_meaning": choice.meaning or "",
-            "pose_object_id": choice.object_id,
-            "pose_score": choice.score,
-            "pose_rank": choice.rank,
-            "pose_drawn_from": choice.drawn_from,
-            "pose_seed": choice.seed,
-            "pose_fallback": choice.fallback,
-        }
+        return {**choice.record(), "pose_uses_target": choice.uses_target and bool(about)}
 
 
 def situate(

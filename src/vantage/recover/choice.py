@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -52,6 +52,20 @@ class PoseChoice:
     seed: int | None = None
     uses_target: bool = False
     fallback: Fallback = ""
+
+    def record(self) -> dict[str, Any]:
+        """How it was chosen, JSON-able, as records of questions and of predictions have it."""
+        return {
+            "pose_source": self.source,
+            "pose_uses_target": self.uses_target,
+            "pose_meaning": self.meaning or "",
+            "pose_object_id": self.object_id,
+            "pose_score": self.score,
+            "pose_rank": self.rank,
+            "pose_drawn_from": self.drawn_from,
+            "pose_seed": self.seed,
+            "pose_fallback": self.fallback,
+        }
 
 
 def preferred(order: Sequence[Source], available: Iterable[PoseChoice]) -> PoseChoice:

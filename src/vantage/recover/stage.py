@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
 from vantage.core.errors import ScanError
+from vantage.core.progress import Progress
 from vantage.core.tasks import Facts, Task
 from vantage.records.frames import Frame, kept_frames
 from vantage.records.objects import ScanPoints, SceneObject, read_objects, read_points
@@ -39,10 +41,14 @@ def recover(task: Task, config: RecoverConfig) -> Facts:
     found, visible = Scores(np.zeros(0, dtype=np.int64), nothing, nothing), nothing
     without: list[int] = []
     if objects:
-        scan = _Scan(task, config, meta, frames, objects, read_points(folder))
+        raw = task.inputs["download"]
+        scan = RecordedScan(raw, config, meta, frames, objects, read_points(folder), task.seed)
         without = scan.without_points()
+        if without:
+            text = ", ".join(map(str, without))
+            task.progress.say(f"{meta.scan_id}: no vertex belongs to object {text}; it scores 0")
         found = scan.scores()
-        visible = scan.pixels(found.object_ids)
+        visible = scan.pixels(found.object_ids, task.progress)
     else:
         lacking = "no object is annotated" if meta.labelled else "no annotation, no masks and no objects.json"
         task.progress.say(f"{meta.scan_id}: {lacking}, so nothing is scored and nothing can be asked")
@@ -58,16 +64,29 @@ def recover(task: Task, config: RecoverConfig) -> Facts:
 
 
 @dataclass(frozen=True)
-class _Scan:
-    task: Task
+class RecordedScan:
+    """A scan whose frames are scored against its objects.
+
+    Attributes:
+        raw: its raw folder, where depth images are.
+        config: how.
+        meta, frames, objects, points: what `extract` made of it; `frames` those to be scored.
+        seed: of `box` mode.
+    """
+
+    raw: Path
     config: RecoverConfig
     meta: ScanMeta
     frames: Sequence[Frame]
     objects: Sequence[SceneObject]
     points: ScanPoints
+    seed: int = 0
 
     def without_points(self) -> list[int]:
-        """Ids that the annotation lists and no vertex has, told to whoever watches."""
+        """Ids that the annotation lists and no vertex has.
+
+        Raises ScanError if a vertex is not finite, or in a mode that needs them none belongs to an object.
+        """
         bad = int((~np.isfinite(self.points.coord).all(axis=1)).sum())
         if bad:
             raise ScanError(f"{bad} vertices are not finite", where=self.meta.scan_id, expected="metres")
@@ -81,9 +100,6 @@ class _Scan:
                 found=f"instance ids {np.unique(self.points.instance).tolist()}",
                 hint="modes box and point need no vertices",
             )
-        if lacking:
-            text = ", ".join(map(str, lacking))
-            self.task.progress.say(f"{self.meta.scan_id}: no vertex belongs to object {text}; it scores 0")
         return lacking
 
     def scores(self) -> Scores:
@@ -104,25 +120,27 @@ class _Scan:
         names, limits_m = ("center", "size", "rotation"), (config.near_m, config.far_m)
         center, size, rotation = (np.array([getattr(o, name) for o in self.objects]) for name in names)
         view = (poses, cameras, *limits_m)
-        shares = box_scores(center, size, rotation, *view, config.box_samples, self.task.seed)
+        shares = box_scores(center, size, rotation, *view, config.box_samples, self.seed)
         if config.mode == "box":
             return Scores(ids, shares, shares)
         return Scores(ids, point_scores(center, *view), shares)
 
-    def pixels(self, object_ids: Int64[np.ndarray, "ids"]) -> Float32[np.ndarray, "p ids"]:
+    def pixels(
+        self, object_ids: Int64[np.ndarray, "ids"], progress: Progress
+    ) -> Float32[np.ndarray, "p ids"]:
         """Visible pixels of each object in each frame."""
         labels = PixelLabels(self.points, object_ids, self.config.pixel_stride, self.config.label_radius_m)
         visible = np.zeros((len(self.frames), len(object_ids)), dtype=np.float32)
         for row, frame in enumerate(self.frames):
-            self.task.progress.step(row, len(self.frames), f"frame {frame.frame_id}")
+            progress.step(row, len(self.frames), f"frame {frame.frame_id}")
             depth, camera = self._depth(row)
             visible[row] = labels.count(depth, frame.T_raw_cam, camera, self.meta.color_of(frame))
-        self.task.progress.step(len(self.frames), len(self.frames), "objects scored")
+        progress.step(len(self.frames), len(self.frames), "objects scored")
         return visible
 
     def _depth(self, row: int) -> Depth:
         """The depth image of a frame; what is outside the limits is a hole."""
         frame, config = self.frames[row], self.config
-        depth = read_depth(self.task.inputs["download"], self.meta, frame)
+        depth = read_depth(self.raw, self.meta, frame)
         depth = np.where((depth >= config.near_m) & (depth <= config.far_m), depth, np.float32(0))
         return depth, self.meta.depth_of(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ class RegisteredAnswerer:
         model: as MLflow loads it.
         digest: of its weights and their descriptions.
         situated: whether it takes a situation and tells a place.
+        coordinates: whether poses and points reach it.
     """
 
-    def __init__(self, model: Any, digest: str, situated: bool = False) -> None:
-        self._model, self._digest, self._situated = model, digest, situated
+    def __init__(self, model: Any, digest: str, situated: bool = False, coordinates: bool = True) -> None:
+        self._model, self._digest = model, digest
+        self._situated, self._coordinates = situated, coordinates
 
     @classmethod
     def load(cls, store: Store, uri: str) -> RegisteredAnswerer:
@@ -41,7 +44,8 @@ class RegisteredAnswerer:
         with fluent(store) as mlflow:
             folder = Path(mlflow.artifacts.download_artifacts(found.uri))
             weights = folder / "artifacts"
-            return cls(mlflow.pyfunc.load_model(str(folder)), digest_tree(weights), _is_situated(weights))
+            model, digest = mlflow.pyfunc.load_model(str(folder)), digest_tree(weights)
+            return cls(model, digest, _is_situated(weights), _uses_coordinates(weights))
 
     def identity(self) -> Mapping[str, Any]:
         """The digest alone: the same model under another alias goes on."""
@@ -50,6 +54,10 @@ class RegisteredAnswerer:
     def settings(self) -> Mapping[str, Any]:
         """None."""
         return {}
+
+    def uses_coordinates(self) -> bool:
+        """Unless its adapter says that none enter."""
+        return self._coordinates
 
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
         """The question alone, after the situation of a model that takes one.
@@ -124,6 +132,19 @@ def _is_situated(weights: Path) -> bool:
         return False  # a pocket model
     about = read_json_record(weights / "adapter" / CONFIG_FILE, RECORD, VERSION)
     return about["config"]["situated"] is not None
+
+
+def _uses_coordinates(parts: Path) -> bool:
+    """By the description of the adapter among a model's parts."""
+    for path in sorted(parts.rglob("config.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found.get("record") == "adapter":
+            return bool(found["site"] != "none")
+        if found.get("record") == "spatial_vlm":
+            about, config = found.get("about") or {}, found["config"]
+            told = about.get("align") is not None or about.get("dialogs", "single") != "single"
+            return told or config.get("injection") is not None or config.get("situated") is not None
+    return True
 
 
 def _refusal(error: VantageError) -> str:

@@ -39,6 +39,11 @@ class Described:
     boxes: Extents
     case: str
     points: Indices | None
+    object_ids: tuple[int, ...] = ()
+
+    def targets(self) -> tuple[int, ...]:
+        """The annotated objects that are described, perhaps none."""
+        return self.object_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +76,8 @@ def _item(name: str, row: Record, scenes: Scenes) -> Item[Described]:
     points = None
     if scenes.folder is not None:
         points = np.flatnonzero(np.isin(scenes.points(scene, row).instance, wanted)).astype(np.int64)
-    return Item(name, scene, row.where, Described(row.text("description"), boxes, case, points))
+    content = Described(row.text("description"), boxes, case, points, tuple(wanted))
+    return Item(name, scene, row.where, content)
 
 
 def key(row: Record) -> str:

@@ -31,6 +31,10 @@ class Uttered:
     mentions_class: bool
     box: Extent | None
 
+    def targets(self) -> tuple[int, ...]:
+        """The annotated object that is meant."""
+        return (self.target,)
+
 
 @dataclass(frozen=True, eq=False)
 class Found:

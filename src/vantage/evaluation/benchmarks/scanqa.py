@@ -27,11 +27,16 @@ _CLASSES = (  # case matters, and so does the order
 
 @dataclass(frozen=True)
 class Question:
-    """A question, its accepted answers and its class by the official script's words."""
+    """A question, its accepted answers, its class by the official script's words, and what it is about."""
 
     question: str
     answers: tuple[str, ...]
     group: str
+    object_ids: tuple[int, ...] = ()
+
+    def targets(self) -> tuple[int, ...]:
+        """The annotated objects that the question is about; none where the file does not say."""
+        return self.object_ids
 
 
 def question_class(question: str) -> str:
@@ -51,7 +56,15 @@ def _item(name: str, row: Record) -> Item[Question]:
     if not accepted:
         raise row.error("at least one answer", "none: the answers of the test splits are withheld")
     scene = str(row.fields.get("scene_id", ""))
-    return Item(name, scene, row.where, Question(question, accepted, question_class(question)))
+    content = Question(question, accepted, question_class(question), _object_ids(row))
+    return Item(name, scene, row.where, content)
+
+
+def _object_ids(row: Record) -> tuple[int, ...]:
+    value = row.fields.get("object_ids") or []
+    if not isinstance(value, list) or not all(str(k).isdigit() for k in value):
+        raise row.error("a list of numbers in object_ids", repr(value)[:80])
+    return tuple(int(k) for k in value)
 
 
 def key(row: Record) -> str:

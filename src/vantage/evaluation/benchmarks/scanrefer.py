@@ -43,6 +43,7 @@ class Described:
         unique: whether no other annotated object of the scene is of its class.
         others: whether its class is none of ScanNet's 17 named ones.
         points: its mesh vertices, where scans were given.
+        object_id: the object's; -1 if unknown.
     """
 
     description: str
@@ -50,6 +51,11 @@ class Described:
     unique: bool
     others: bool
     points: Indices | None
+    object_id: int = -1
+
+    def targets(self) -> tuple[int, ...]:
+        """The annotated object that is described."""
+        return (self.object_id,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +109,9 @@ def _item(name: str, row: Record, scenes: Scenes, kinds: Mapping[str, str]) -> I
         points = as_indices(scenes.points(scene, row).instance == int(object_id))
     kind = kinds[object_id]
     alone = sum(other == kind for other in kinds.values()) == 1
-    content = Described(str(row.fields.get("description", "")), box, alone, kind == _OTHERS, points)
+    content = Described(
+        str(row.fields.get("description", "")), box, alone, kind == _OTHERS, points, int(object_id)
+    )
     return Item(name, scene, row.where, content)
 
 

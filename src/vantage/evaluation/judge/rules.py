@@ -27,6 +27,7 @@ from vantage.evaluation.cleaning import clean_answer
 from vantage.evaluation.judge.cases import Case
 from vantage.evaluation.judge.verdict import Decision
 from vantage.evaluation.metrics.numbers import WORDS
+from vantage.evaluation.singular import singular
 
 NAME = "rule-1"
 
@@ -53,7 +54,6 @@ _EVASIVE = re.compile(
     r"|\bunknown\b|\bnot sure\b|\bunsure\b|\bno idea\b|\bnot (?:clear|certain|specified)\b",
     re.IGNORECASE,
 )
-_IRREGULAR = {"shelves": "shelf", "knives": "knife", "people": "person", "men": "man", "women": "woman"}
 
 
 def judge_by_rule(case: Case) -> Decision:
@@ -131,16 +131,4 @@ def _words(text: str) -> list[str]:
     """Content words, cleaned and in the singular."""
     plain = clean_answer(text.replace("/", " ").replace("\u2019", "'"))
     words = (word.strip("-':").lower() for word in re.split(r"[\s,:]+", plain))
-    return [_singular(word) for word in words if word and word not in _STOP]
-
-
-def _singular(word: str) -> str:
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if re.search(r"(?:s|x|z|ch|sh)es$", word):
-        return word[:-2]
-    return (
-        word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 else word
-    )
+    return [singular(word) for word in words if word and word not in _STOP]

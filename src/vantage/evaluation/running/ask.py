@@ -32,6 +32,7 @@ class Ask:
         scan: the same views as posed frames of a scan; None for pictures without poses.
         annotated: the frame that the benchmark's places are counted in, in the same scan.
         own: the benchmark's own prompt, whatever the model's is.
+        fields: what the item's line says beside the answer.
         content: of the item, for models that are asked in words of their own.
         wanted: what the benchmark is answered with.
     """
@@ -44,6 +45,7 @@ class Ask:
     scan: ScanViews | None = None
     annotated: AnnotatedFrame | None = None
     own: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
     content: Any = None
     wanted: AnsweredWith = "text"
 
@@ -55,7 +57,8 @@ class Answer:
     Attributes:
         id: of the item.
         text: as it is scored.
-        finish: `eos`, `stop`, `length`; `word` for a model of one word, `place` where none are asked for.
+        finish: `eos`, `stop`, `length`; `word` for a model of one word, `place` where none are asked for,
+            `constant` for a constant answer.
         prompt_tokens, tokens: of the prompt and of the answer; 0 where the model does not tell.
         fields: what the benchmark reads beside or instead of the text: boxes, a place.
     """
@@ -106,6 +109,14 @@ class Answerer(Protocol):
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """Each ask's answer, or why there is none, a batch at a time, in any order."""
+
+
+@runtime_checkable
+class TakesPoses(Protocol):
+    """A model that posed views can be shown to."""
+
+    def uses_coordinates(self) -> bool:
+        """Whether poses and points reach it, so that other ones can change an answer."""
 
 
 _WHO: Mapping[AnsweredWith, str] = {

@@ -60,6 +60,10 @@ class AskedAsTrained:
         self._warps = None if vlm.model.injector is None else warps
         self._generator = vlm.generator(decoding)
 
+    def uses_cameras(self) -> bool:
+        """Whether poses of views reach it beside points: as camera tokens, or where boxes are read."""
+        return self._vlm.model.situated is not None or self._vlm.dialogs == "grounded"
+
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
         """All that is said but for numbers that depend on views, which stand in the digest of the input.
 

@@ -87,6 +87,10 @@ class VlmAnswerer:
         d = self._decoding
         return {"max_new_tokens": d.max_new_tokens, "stop": list(d.stop), "precision": self._precision}
 
+    def uses_coordinates(self) -> bool:
+        """Where it was trained with them, or with cameras or boxes, which poses place."""
+        return self._injector is not None or (self._own is not None and self._own.uses_cameras())
+
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
         """The benchmark's own; of a model that was trained on other words, what it is told of it.
 

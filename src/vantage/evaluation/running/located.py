@@ -10,12 +10,11 @@ from jaxtyping import Float64
 
 from vantage.core.errors import ParameterError
 from vantage.core.frames import Frame as Coordinates
-from vantage.evaluation.running.scan_views import ScanViews
+from vantage.evaluation.running.scan_views import Measured, ScanViews
 from vantage.geometry.transforms import camera_ego, invert, level_ego
 from vantage.geometry.warp import ImageWarp
 from vantage.lift.config import LiftConfig
 from vantage.lift.patches import patch_coordinates
-from vantage.records.frames import Frame
 
 if TYPE_CHECKING:
     from vantage.models.patch_geometry import PatchGrid
@@ -40,13 +39,13 @@ def located(scan: ScanViews, frame: Coordinates, warps: Warps | None) -> tuple[V
     T_frame_aligned = _from_aligned(scan, frame)
     color = scan.meta.color
     warp = None if warps is None else warps(color.width, color.height, len(scan.frames))
-    return tuple(
+    return scan.shown(
         replace(
             view,
-            pictures=None if warp is None else _pictures(scan, shown, warp, T_frame_aligned),
-            T_frame_cam=T_frame_aligned @ scan.meta.T_aligned_raw @ shown.T_raw_cam,
+            pictures=None if warp is None else _pictures(at, scan.meta.T_aligned_raw, warp, T_frame_aligned),
+            T_frame_cam=T_frame_aligned @ scan.meta.T_aligned_raw @ at.T_raw_cam,
         )
-        for view, shown in zip(scan.views(), scan.frames, strict=True)
+        for view, at in zip(scan.views(), scan.measured, strict=True)
     )
 
 
@@ -62,15 +61,16 @@ def _from_aligned(scan: ScanViews, frame: Coordinates) -> Float64[np.ndarray, "4
 
 
 def _pictures(
-    scan: ScanViews, shown: Frame, warp: ImageWarp, T_frame_aligned: Float64[np.ndarray, "4 4"]
+    at: Measured,
+    T_aligned_raw: Float64[np.ndarray, "4 4"],
+    warp: ImageWarp,
+    T_frame_aligned: Float64[np.ndarray, "4 4"],
 ) -> tuple[PatchGrid, ...]:
     from vantage.models.vlm.pictures import picture_grids
-    from vantage.scans.pixels import read_depth
 
-    meta = scan.meta
     points = patch_coordinates(
-        read_depth(scan.folder, meta, shown), meta.depth_of(shown), meta.T_aligned_raw @ shown.T_raw_cam,
-        meta.color_of(shown), warp, LiftConfig().min_valid_share,
+        at.depth(), at.depth_camera, T_aligned_raw @ at.T_raw_cam, at.color, warp,
+        LiftConfig().min_valid_share,
     )  # fmt: skip
     found: tuple[PatchGrid, ...] = picture_grids(points.xyz_world, points.valid, warp.grids, T_frame_aligned)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from vantage.core.errors import ParameterError, VantageError
+from vantage.core.recent import Recent
 from vantage.evaluation.benchmarks.interface import Item
 from vantage.evaluation.running.annotated import AnnotatedFrame, Origin
 from vantage.evaluation.running.ask import Ask, SetAside
@@ -22,6 +23,7 @@ Frames = Literal["coverage", "path"]
 """Frames where the asker has no place: those that show most, or evenly over the path and in its order, for
 questions about a video."""
 FRAMES: tuple[Frames, ...] = get_args(Frames)
+_KEPT_OPEN = 2  # scans: that of the questions, and that which lends it coordinates in a control
 EYES_M = 1.5
 """Height of the asker's eyes: annotations have no height."""
 
@@ -43,6 +45,9 @@ class PosedViews:
     stride: int = 1
     origin: Origin = "aligned_centre"
     frames: Frames = "coverage"
+    _recent: Recent[MeasuredScan] = field(
+        default_factory=lambda: Recent(_KEPT_OPEN), init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if not self.scans.is_dir():
@@ -56,7 +61,7 @@ class PosedViews:
     def asks(self, items: Sequence[Item[Any]], prompts: Mapping[str, str]) -> list[Ask | SetAside]:
         """For items of one scan, which is opened once; a scan that cannot be read sets all of them aside."""
         try:
-            recorded = self._open(items[0].scene)
+            recorded = self.open(items[0].scene)
         except VantageError as error:
             return [SetAside(item.id, self._told(error)) for item in items]
         annotated = AnnotatedFrame(self.origin, recorded.points_raw, recorded.meta.T_aligned_raw)
@@ -64,16 +69,20 @@ class PosedViews:
         found: list[Ask | SetAside] = []
         for item in items:
             try:
-                views = self._situated(recorded, annotated, item)
+                views = self._chosen(recorded, annotated, item)
                 if views is None:
                     views = plain = plain or self._anywhere(recorded)
-                found.append(_ask(item.id, prompts[item.id], views, annotated))
+                ask = _ask(item.id, prompts[item.id], views, annotated)
+                found.append(replace(ask, fields=self._fields(item)))
             except VantageError as error:
                 found.append(SetAside(item.id, self._told(error)))
         return found
 
-    def _open(self, scene: str) -> MeasuredScan:
+    def open(self, scene: str) -> MeasuredScan:
         """The scan of a scene: `DIR/NAME`, or `DIR/DATASET/NAME` for `DATASET/NAME` (VSI-Bench)."""
+        return self._recent.get(scene, lambda: self._open(scene))
+
+    def _open(self, scene: str) -> MeasuredScan:
         if not scene:
             raise ParameterError("the item names no scan", expected="scene_id in the references")
         parts = [check_name(part) for part in scene.split("/") if part]
@@ -85,10 +94,12 @@ class PosedViews:
         some = recorded.chosen if self.frames == "coverage" else recorded.along
         return ScanViews(recorded.folder, recorded.meta, some(self.views))
 
-    def _situated(
-        self, recorded: MeasuredScan, annotated: AnnotatedFrame, item: Item[Any]
-    ) -> ScanViews | None:
-        """Views from where the question is asked; None where that is not known."""
+    def _fields(self, _item: Item[Any]) -> Mapping[str, Any]:
+        """What an item's line says beside the answer."""
+        return {}
+
+    def _chosen(self, recorded: MeasuredScan, annotated: AnnotatedFrame, item: Item[Any]) -> ScanViews | None:
+        """Views for an item alone: from where it is asked; None where that is not known."""
         place = item.content.place() if hasattr(item.content, "place") else None
         if place is None:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from vantage.align.controls import GREY
 from vantage.core.errors import VantageError
 from vantage.core.hashing import digest_bytes, digest_json
 from vantage.core.seeds import priority
 from vantage.core.tasks import Task
+from vantage.geometry.camera import Pinhole
 from vantage.lift.config import LiftConfig
 from vantage.lift.coverage import Keys, frame_voxels, greedy_coverage
 from vantage.lift.views import evenly, good_views
 from vantage.records.frames import Frame, read_frames
-from vantage.records.objects import read_points
+from vantage.records.intersections import Intersections
+from vantage.records.objects import ScanPoints, SceneObject, read_objects, read_points
 from vantage.records.scan import ScanMeta, read_scan
 
 if TYPE_CHECKING:
@@ -28,6 +31,39 @@ if TYPE_CHECKING:
 
 CANDIDATES = 64
 """Frames whose coverage is compared; a long capture has thousands."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What says where the pixels of a view lie: a frame's depth and cameras, and the pose it is told at.
+
+    Attributes:
+        folder, meta, frame: whose depth.
+        T_raw_cam: camera to the raw world of the scan that is asked about, metres.
+        color: the camera of the picture.
+    """
+
+    folder: Path
+    meta: ScanMeta
+    frame: Frame
+    T_raw_cam: Float64[np.ndarray, "4 4"]
+    color: Pinhole
+
+    @classmethod
+    def of(cls, folder: Path, meta: ScanMeta, frame: Frame) -> Measured:
+        """A frame at its own pose."""
+        return cls(folder, meta, frame, frame.T_raw_cam, meta.color_of(frame))
+
+    @property
+    def depth_camera(self) -> Pinhole:
+        """The camera of the depth image."""
+        return self.meta.depth_of(self.frame)
+
+    def depth(self) -> Float32[np.ndarray, "h w"]:
+        """Metres, 0 for holes; `ScanError` when it cannot be read."""
+        from vantage.scans.pixels import read_depth
+
+        return read_depth(self.folder, self.meta, self.frame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,45 +75,74 @@ class ScanViews:
         meta: its cameras and worlds.
         frames: those shown, the asker's own first where there is an asker.
         T_raw_me: where the asker's eyes are, camera to the raw world; None: at the first frame.
+        told: what a control says of where each view lies, in place of what its own frame says.
+        blind: whether nothing of it is shown: grey pictures, no points, no poses but the asker's.
     """
 
     folder: Path
     meta: ScanMeta
     frames: tuple[Frame, ...]
     T_raw_me: Float64[np.ndarray, "4 4"] | None = None
+    told: tuple[Measured, ...] | None = None
+    blind: bool = False
+
+    @property
+    def eyes(self) -> Float64[np.ndarray, "4 4"]:
+        """Where the asker's eyes are, camera to the raw world."""
+        return self.frames[0].T_raw_cam if self.T_raw_me is None else self.T_raw_me
 
     @property
     def T_aligned_me(self) -> Float64[np.ndarray, "4 4"]:
-        """The asker's eyes, or the first view's camera, in the aligned world."""
-        T_raw_me = self.frames[0].T_raw_cam if self.T_raw_me is None else self.T_raw_me
-        return np.asarray(self.meta.T_aligned_raw @ T_raw_me)
+        """The asker's eyes, camera to the aligned world."""
+        return np.asarray(self.meta.T_aligned_raw @ self.eyes)
+
+    @property
+    def measured(self) -> tuple[Measured, ...]:
+        """What is told of where each view lies."""
+        return self.told or tuple(Measured.of(self.folder, self.meta, frame) for frame in self.frames)
 
     def views(self) -> tuple[View, ...]:
         """The same for a vision-language model, in the aligned world, without points."""
         from vantage.models.vlm.sample import View
 
         T, scan = self.meta.T_aligned_raw, self.meta.scan_id
-        return tuple(
-            View(f"{scan}/frame {f.frame_id}", partial(self._image, f), None, T @ f.T_raw_cam)
-            for f in self.frames
+        return self.shown(
+            View(f"{scan}/frame {frame.frame_id}", partial(self._image, frame), None, T @ at.T_raw_cam)
+            for frame, at in zip(self.frames, self.measured, strict=True)
         )
+
+    def shown(self, views: Iterable[View]) -> tuple[View, ...]:
+        """Views as they are, or as `blind` shows them."""
+        if not self.blind:
+            return tuple(views)
+        from vantage.models.vlm.controls import unseen
+
+        return tuple(unseen(view) for view in views)
 
     def request(self, question: str | Sequence[str]) -> dict[str, Any]:
         """The request to a registered model, in the raw world of the scan."""
-        from vantage.scans.pixels import read_color, read_depth
+        from vantage.scans.pixels import read_color
 
-        folder, meta, frames = self.folder, self.meta, self.frames
-        request = {
-            "images": [read_color(folder, meta, f) for f in frames],
-            "poses": np.stack([f.T_raw_cam for f in frames]),
-            "intrinsics": np.stack([meta.color_of(f).matrix() for f in frames]),
-            "depth": np.stack([read_depth(folder, meta, f) for f in frames]),
-            "depth_intrinsics": np.stack([meta.depth_of(f).matrix() for f in frames]),
+        measured = self.measured
+        request: dict[str, Any] = {
+            "images": [read_color(self.folder, self.meta, f) for f in self.frames],
+            "poses": np.stack([at.T_raw_cam for at in measured]),
+            "intrinsics": np.stack([at.color.matrix() for at in measured]),
             "frame": "raw",
-            "T_aligned_raw": meta.T_aligned_raw,
+            "T_aligned_raw": self.meta.T_aligned_raw,
             "question": question,
         }
-        return request if self.T_raw_me is None else {**request, "ego_pose": self.T_raw_me}
+        if self.blind:
+            grey = [np.full_like(image, GREY) for image in request["images"]]
+            poses = np.stack([self.eyes] * len(measured))
+            return {**request, "images": grey, "poses": poses, "ego_pose": self.eyes}
+        request |= {
+            "depth": np.stack([at.depth() for at in measured]),
+            "depth_intrinsics": np.stack([at.depth_camera.matrix() for at in measured]),
+        }
+        if self.T_raw_me is None and self.told is None:
+            return request
+        return {**request, "ego_pose": self.eyes}
 
     def digest(self) -> str:
         """Digest of everything shown: encoded pixels, poses, and where the asker stands."""
@@ -88,7 +153,13 @@ class ScanViews:
             for f in self.frames
         ]
         me = None if self.T_raw_me is None else self.T_raw_me.round(9).tolist()
-        return digest_json([self.meta.scan_id, shown, self.meta.T_aligned_raw.tolist(), me])
+        own = digest_json([self.meta.scan_id, shown, self.meta.T_aligned_raw.tolist(), me])
+        if self.blind:
+            return digest_json([own, "blind"])
+        if self.told is None:
+            return own
+        told = [[at.meta.scan_id, at.frame.frame_id, at.T_raw_cam.round(9).tolist()] for at in self.told]
+        return digest_json([own, told])
 
     def _image(self, frame: Frame) -> Any:
         from PIL import Image
@@ -105,15 +176,42 @@ class MeasuredScan:
         folder: the raw scan.
         meta: its cameras and worlds.
         frames: all of them, by id.
-        points_raw: its mesh's vertices, or points of its fused depth; metres, raw world.
+        points: its mesh's vertices, or points of its fused depth; metres, raw world.
+        objects: the annotated ones.
     """
 
     def __init__(
-        self, folder: Path, meta: ScanMeta, frames: Sequence[Frame], points_raw: Float32[np.ndarray, "n 3"]
-    ) -> None:
-        self.folder, self.meta, self.points_raw = folder, meta, points_raw
+        self, folder: Path, meta: ScanMeta, frames: Sequence[Frame], points: ScanPoints,
+        objects: Sequence[SceneObject] = (),
+    ) -> None:  # fmt: skip
+        self.folder, self.meta, self.points, self.objects = folder, meta, points, objects
         self.frames = list(frames)
         self._seen: dict[int, Keys] = {}
+        self._scores: Intersections | None = None
+
+    @property
+    def points_raw(self) -> Float32[np.ndarray, "n 3"]:
+        """The points' places."""
+        return self.points.coord
+
+    def scores(self) -> Intersections:
+        """How much of every object each usable frame sees, as the `recover` stage has it by default.
+
+        No column where no object is annotated. Raises `ScanError` as that stage does.
+        """
+        if self._scores is None:
+            from vantage.recover.config import RecoverConfig
+            from vantage.recover.stage import RecordedScan
+
+            kept, config = self.kept, RecoverConfig()
+            names = tuple(f"{frame.frame_id}.txt" for frame in kept)
+            self._scores = Intersections(names, np.zeros(0, np.int64), np.zeros((len(kept), 0), np.float32))
+            if self.objects:
+                scan = RecordedScan(self.folder, config, self.meta, kept, self.objects, self.points)
+                scan.without_points()
+                found = scan.scores()
+                self._scores = Intersections(names, found.object_ids, found.score)
+        return self._scores
 
     @property
     def kept(self) -> list[Frame]:
@@ -141,7 +239,7 @@ class MeasuredScan:
             work.mkdir()
             task = Task(folder.resolve().name, {"download": folder}, out, work, seed=0)
             extract(task, ExtractConfig(stride=stride))
-            return cls(folder, read_scan(out), read_frames(out), read_points(out).coord)
+            return cls(folder, read_scan(out), read_frames(out), read_points(out), read_objects(out))
 
     def nearest(self, T_raw_me: Float64[np.ndarray, "4 4"]) -> Frame:
         """The usable frame whose pose is nearest: metres apart plus radians turned."""

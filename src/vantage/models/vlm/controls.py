@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from vantage.align.controls import GREY, ShownControl, lender, moved_ego, turned_ego
+from vantage.align.controls import GREY, ShownControl, as_seen_by, lender, moved_ego, turned_ego
 from vantage.align.ego import EgoPose
 from vantage.align.sources import ego_of_question
 from vantage.core.errors import ContractError, ParameterError
@@ -30,12 +30,13 @@ from vantage.models.vlm.sample import Sample, View
 def blind(sample: Sample) -> Sample:
     """Plain grey pictures of the same sizes, no points, no poses."""
     _require_bare(sample)
+    return replace(sample, views=tuple(unseen(view) for view in sample.views))
 
-    def seen(view: View) -> View:
-        grids = None if view.pictures is None else tuple(_absent(picture) for picture in view.pictures)
-        return replace(view, image=partial(_grey, view.image), pictures=grids, T_frame_cam=None)
 
-    return replace(sample, views=tuple(seen(view) for view in sample.views))
+def unseen(view: View) -> View:
+    """A view as `blind` shows it."""
+    grids = None if view.pictures is None else tuple(_absent(picture) for picture in view.pictures)
+    return replace(view, image=partial(_grey, view.image), pictures=grids, T_frame_cam=None)
 
 
 def moved(sample: Sample, T: Float64[np.ndarray, "4 4"]) -> Sample:
@@ -67,7 +68,7 @@ def seen_by(sample: Sample, ego: EgoPose, other: EgoPose) -> Sample:
     if sample.frame == "ego_level":
         return moved(sample, invert(other.T_world_ego) @ ego.T_world_ego)
     if sample.frame == "aligned":
-        return moved(sample, ego.T_world_ego @ invert(other.T_world_ego))
+        return moved(sample, as_seen_by(ego, other))
     raise ContractError(
         "no control for samples of this frame", where=f"sample {sample.sample_id}",
         expected="ego_level or aligned", found=sample.frame,

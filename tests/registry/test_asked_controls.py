@@ -1,0 +1,123 @@
+"""A registered pocket model under the controls of `vantage predict`: what reaches it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "evaluation" / "running"))
+
+from asked_rooms import Rooms, rooms
+
+from vantage.align.controls import GREY
+from vantage.evaluation.benchmarks.names import BENCHMARKS
+from vantage.evaluation.running.ask import Answer, Ask, SetAside
+from vantage.evaluation.running.controls import CONTROLS, Control, under
+from vantage.evaluation.running.posed import PosedViews
+from vantage.models.answering import PocketVLM
+from vantage.models.checkpoint import AdapterConfig, adapter_state, base_digest, load_base, save_adapter
+from vantage.models.pocket import fresh_injector
+from vantage.registry.ask_registered import RegisteredAnswerer, _uses_coordinates
+from vantage.registry.serving import Answerer
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Rooms:
+    return rooms(tmp_path_factory.mktemp("rooms"))
+
+
+def adapter(folder: Path, site: Any) -> Path:
+    model = load_base()
+    injector = None if site == "none" else fresh_injector(model, site, 0)
+    folder.mkdir(parents=True)
+    save_adapter(folder, adapter_state(model, injector), AdapterConfig(base_digest(), site))
+    return folder
+
+
+class Seen(PocketVLM):
+    """A pocket model that keeps what it was shown."""
+
+    shown: list[tuple[np.ndarray, ...]]
+
+    def answer(self, images: Any, xyz: Any, valid: Any, questions: Any) -> list[str]:
+        self.shown.append((images, xyz, valid))
+        return super().answer(images, xyz, valid, questions)
+
+
+class Loaded:
+    """What MLflow's wrapper does with a request, in this process."""
+
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+
+    def predict(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return self._answerer.answer(request)
+
+
+def asks(rooms: Rooms, inner: PosedViews, control: str) -> list[Ask]:
+    items = BENCHMARKS.get("sqa3d").references(rooms.sqa3d, None)
+    builder = under(Control(control, 0), inner, items) if control else inner  # type: ignore[arg-type]
+    found: list[Ask | SetAside] = []
+    for scene in ("room0000_00", "room0001_00"):
+        own = [item for item in items if item.scene == scene][:2]
+        found += builder.asks(own, {item.id: item.content.question for item in items})
+    assert not [one for one in found if isinstance(one, SetAside)], found
+    return [one for one in found if isinstance(one, Ask)]
+
+
+def test_controls_reach_the_pocket_model(asked: Rooms, tmp_path: Path) -> None:
+    vlm = Seen.load(None, adapter(tmp_path / "adapter", "post_vit"))
+    assert isinstance(vlm, Seen)
+    who = RegisteredAnswerer(Loaded(Answerer(vlm)), "digest")
+    shown, said = {}, {}
+    inner = PosedViews(asked.scans, 2, origin="aligned")
+    for control in ("", *CONTROLS):
+        vlm.shown = []
+        found = [one for batch in who.answers(asks(asked, inner, control)) for one in batch]
+        said[control] = {one.id: one.text for one in found if isinstance(one, Answer)}
+        assert len(said[control]) == 4, found
+        shown[control] = vlm.shown
+    images, xyz, valid = (np.stack([one[k] for one in shown[""]]) for k in range(3))
+    assert valid.mean() > 0.5
+    grey, nothing, nowhere = (np.stack([one[k] for one in shown["blind"]]) for k in range(3))
+    assert (grey == GREY).all() and grey.shape == images.shape
+    assert not nothing.any() and not nowhere.any()
+    blind = [said["blind"][f"room000{room}_00-{k}"] for room in (0, 1) for k in (0, 1)]
+    assert blind[:2] == blind[2:], "only words are left, and they are the same in both rooms"
+    for control in ("random_yaw", "random_pose", "other_sample"):
+        pictures, points, there = (np.stack([one[k] for one in shown[control]]) for k in range(3))
+        assert np.array_equal(pictures, images)
+        assert np.abs(points - xyz)[there & valid].mean() > 0.3
+        if control != "other_sample":
+            assert np.array_equal(there, valid)
+        if control == "random_yaw":
+            flat = np.linalg.norm(points[valid][:, :2], axis=1)
+            np.testing.assert_allclose(flat, np.linalg.norm(xyz[valid][:, :2], axis=1), atol=1e-4)
+            np.testing.assert_allclose(points[valid][:, 2], xyz[valid][:, 2], atol=1e-4)
+
+
+def test_an_adapters_description_tells_whether_coordinates_reach_the_model(tmp_path: Path) -> None:
+    for site, reach in (("post_vit", True), ("none", False)):
+        folder = tmp_path / site
+        adapter(folder / "adapter", site)
+        assert _uses_coordinates(folder) is reach
+    plain = {"record": "spatial_vlm", "config": {"injection": None, "situated": None}, "about": {}}
+    for number, (changes, reach) in enumerate(
+        (
+            ({}, False),
+            ({"about": {"align": {"mode": "prompt"}}}, True),
+            ({"about": {"dialogs": "grounded"}}, True),
+            ({"config": {"injection": {"site": "pre_vit"}, "situated": None}}, True),
+        )
+    ):
+        folder = tmp_path / str(number) / "arm"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(json.dumps({**plain, **changes}))
+        (tmp_path / str(number) / "config.json").write_text("{}")  # of a base, which says nothing
+        assert _uses_coordinates(tmp_path / str(number)) is reach
