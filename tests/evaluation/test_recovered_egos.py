@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,17 +15,20 @@ from made_workspace import TEXTS, Made
 
 from vantage.align.ego import ego_of_camera
 from vantage.core.errors import ContractError
+from vantage.core.hashing import digest_tree
+from vantage.core.tasks import Task
 from vantage.evaluation.answers import answer_all
 from vantage.evaluation.config import EvaluateConfig
 from vantage.evaluation.poses import RECOVERED, TEST_TIME, Source
 from vantage.evaluation.recovered_egos import RecoveredEgos
 from vantage.evaluation.recovered_samples import recovered_samples
 from vantage.evaluation.situations import Situation, heldout_questions, situations
-from vantage.evaluation.stage import list_items
+from vantage.evaluation.stage import list_items, predict, report
 from vantage.models.answering import PocketVLM
 from vantage.models.vlm.listing import Selection
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.records.frames import kept_frames
+from vantage.records.index import IndexRow
 from vantage.records.scan import read_scan
 from vantage.records.visibility import Visibility, write_visibility
 from vantage.recover.selection import Selection as Strategy
@@ -130,3 +134,25 @@ def test_they_are_off_unless_asked_for_and_no_control(inputs: dict[str, Path]) -
     question = asked(inputs)[0].questions[0]
     with pytest.raises(ContractError, match="visibility is missing"):
         RecoveredEgos(inputs, "recovered_top", 0).ego(question)
+
+
+def test_the_report_compares_them_and_the_gate_does_not_count_them(
+    made: Made, inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "report"
+    config = EvaluateConfig(
+        base=str(made.base), resamples=200, controls=("blind",), pose_sources=("recovered_top_target",)
+    )
+    rows = []
+    for item in list_items(config, ["projector", "embedding"]):
+        (out / item).mkdir(parents=True)
+        predict(Task(item, inputs, out / item, tmp_path, seed=0), config)
+        rows.append(IndexRow(item, "done", digest_tree(out / item)))
+    report(Task("evaluate", inputs, out, tmp_path, seed=0), config, rows)
+    record = json.loads((out / "report.json").read_text())
+    assert record["controls"] == ["embedding@blind"]
+    (compared,) = record["pose_sources"]
+    sources = [(row["name"], row["uses_target"], row["at_test"]) for row in compared["scores"]]
+    assert sources == [("recorded_frame", False, False), ("top", True, True)]
+    assert compared["gaps"][0]["same_questions"]
+    assert "top, knows the target, at test" in (out / "report.md").read_text()

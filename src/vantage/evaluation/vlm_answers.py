@@ -86,14 +86,7 @@ def answer_all_with(
     egos = RecoveredEgos(inputs, control, seed) if control in RECOVERED else None
     for index in range(len(samples)):
         size = samples.listed[index].size
-        if egos is not None:
-            pieces = recovered_samples(samples, index, vlm.align, egos, seed)
-        elif unposed:
-            pieces = [(_unposed(samples[index], vlm), samples.questions(index))]
-        else:
-            shown = shown_sample(samples, index, vlm.align, control, seed)
-            pieces = [(shown, samples.questions(index))]
-        for sample, questions in pieces:
+        for sample, questions in _shown(vlm, samples, index, egos or control, seed):
             if vlm.dialogs == "grounded":
                 camera = samples.pose(index).camera
                 assert camera is not None  # a recorded pose comes with its camera
@@ -105,6 +98,18 @@ def answer_all_with(
         tell(index + 1, len(samples))
     found.predictions.sort(key=lambda p: p.question_id)
     return found
+
+
+def _shown(
+    vlm: TrainedVlm, samples: QuestionSamples, index: int, control: str | RecoveredEgos, seed: int
+) -> Sequence[tuple[Sample, Sequence[Question]]]:
+    """A sample with all its questions, or one for each where each has a pose of its own."""
+    if isinstance(control, RecoveredEgos):
+        return recovered_samples(samples, index, vlm.align, control, seed)
+    questions = samples.questions(index)
+    if control == "no_pose":
+        return [(_unposed(samples[index], vlm), questions)]
+    return [(shown_sample(samples, index, vlm.align, control, seed), questions)]
 
 
 def _unposed(sample: Sample, vlm: TrainedVlm) -> Sample:
