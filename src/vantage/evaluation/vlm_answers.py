@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vantage.core.errors import ParameterError
-from vantage.core.frames import require_frame
 from vantage.evaluation.answers import as_prediction
-from vantage.geometry.camera import Pinhole
-from vantage.geometry.transforms import invert
-from vantage.models.grounded.answering import ground_and_answer
-from vantage.models.grounded.view import EgoView
-from vantage.models.vlm.generate import Decoding, Generator
+from vantage.models.question_answers import answers_to
+from vantage.models.vlm.generate import Decoding
 from vantage.models.vlm.listing import Selection
 from vantage.models.vlm.question_samples import QuestionSamples
-from vantage.models.vlm.request import Generated, Refused, Request
+from vantage.models.vlm.request import Generated, Refused
 from vantage.models.vlm.same_pictures import require_same_pictures
-from vantage.models.vlm.sample import Sample, Turn
+from vantage.models.vlm.sample import Sample
 from vantage.models.vlm.showing import shown_sample
-from vantage.models.vlm.trained import TrainedVlm, by_id
+from vantage.models.vlm.trained import TrainedVlm
 from vantage.records.predictions import Prediction
 from vantage.records.questions import Question
 
@@ -89,16 +85,8 @@ def answer_all_with(
             if unposed
             else shown_sample(samples, index, vlm.align, control, seed)
         )
-        questions = samples.questions(index)
-        size = samples.listed[index].size
-        if vlm.dialogs == "grounded":
-            camera = samples.pose(index).camera
-            assert camera is not None  # a recorded pose comes with its camera
-            for question, answer in _grounded(vlm, generator, sample, questions, camera, size):
-                _keep(found, question, answer, sample)
-        else:
-            for question, reply in _single(vlm, generator, sample, questions, size):
-                _keep(found, question, reply, sample)
+        for question, answer in answers_to(vlm, generator, samples, index, sample):
+            _keep(found, question, answer, sample)
         tell(index + 1, len(samples))
     found.predictions.sort(key=lambda p: p.question_id)
     return found
@@ -108,65 +96,6 @@ def _unposed(sample: Sample, vlm: TrainedVlm) -> Sample:
     """The room's own coordinates, given as if they were the frame that the model knows."""
     injection = vlm.model.config.injection
     return sample if injection is None else replace(sample, frame=injection.frame, place=None)
-
-
-def _single(
-    vlm: TrainedVlm,
-    generator: Generator,
-    sample: Sample,
-    questions: Sequence[Question],
-    size: tuple[int, int],
-) -> Iterator[tuple[Question, Generated | Refused]]:
-    sizes = [size] * len(sample.views)
-    requests = [
-        vlm.request(question.question_id, sample, [Turn(turns[0].question)], sizes)
-        for question, turns in zip(questions, sample.dialogs, strict=True)
-    ]
-    found = by_id([one for batch in generator.answers(requests) for one in batch])
-    return ((question, found[question.question_id]) for question in questions)
-
-
-def _grounded(
-    vlm: TrainedVlm,
-    generator: Generator,
-    sample: Sample,
-    questions: Sequence[Question],
-    camera: Pinhole,
-    size: tuple[int, int],
-) -> Iterator[tuple[Question, str]]:
-    """Locate, then reason, a question at a time: the second prompt rests on the first reply.
-
-    Every question is, as in use, where nobody knows a question's family; training asks in one turn what
-    boxes do not decide.
-    """
-    sizes = [size] * len(sample.views)
-    for question, shown in zip(questions, sample.dialogs, strict=True):
-        # A pose that is told stands before the first prompt, as in training.
-        told = shown[0].question.removesuffix(question.question)
-
-        def ask(turns: Sequence[Turn], name: str = question.question_id, told: str = told) -> str:
-            first = Turn(told + turns[0].question, turns[0].answer)
-            return _text(generator, vlm.request(name, sample, [first, *turns[1:]], sizes))
-
-        view = _ego_view(sample, question, camera)
-        yield question, ground_and_answer(ask, question.question, view, check_steps=False).answer
-
-
-def _ego_view(sample: Sample, question: Question, camera: Pinhole) -> EgoView:
-    """The ego's view in `ego_level`, the frame that boxes are taught in, whatever frame the points are in."""
-    T = sample.views[0].T_frame_cam
-    if T is None:
-        return EgoView.level(camera)
-    if sample.frame == "aligned":
-        return EgoView(camera, invert(question.T_aligned_ego) @ T)
-    require_frame(sample.frame, "ego_level", f"sample {sample.sample_id}")
-    return EgoView(camera, T)
-
-
-def _text(generator: Generator, request: Request) -> str:
-    """A reply, or nothing where the model cannot be asked (a first reply may fill its context)."""
-    replies = [one for batch in generator.answers([request]) for one in batch]
-    return "".join(one.text for one in replies if isinstance(one, Generated))
 
 
 def _keep(found: Answered, question: Question, answer: Generated | Refused | str, sample: Sample) -> None:

@@ -106,7 +106,7 @@ STAGES: Table = {
         config="vantage.training.config:FinetuneConfig",
         rehearsal="vantage.training.rehearsal:rehearse",
         tracker="vantage.registry.tracking:training_tracker",
-        listing=("checkpoint_every", "workers", "resume"),
+        listing=("checkpoint_every", "workers", "resume", "vlm.asked"),
         per_item="arms",
     ),
     "evaluate": StageBody(

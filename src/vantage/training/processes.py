@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -65,7 +65,9 @@ def in_processes(task: Task, config: FinetuneConfig) -> Facts:
 def tell(kind: str, **said: Any) -> None:
     """Say one thing to the process that started this one."""
     line = _MARK + json.dumps({"kind": kind, **said}) + "\n"
-    os.write(1, line.encode())  # in one piece, whatever the other processes write
+    left = line.encode()
+    while left:  # in one piece, but for a long table, whatever the other processes write
+        left = left[os.write(1, left) :]
 
 
 def described_error(error: VantageError) -> dict[str, str | None]:
@@ -123,13 +125,16 @@ class _Relay:
         doing: dict[str, Callable[..., None]] = {
             "step": self._task.progress.step, "say": self._task.progress.say, "open": self._open,
             "log": lambda step, metrics: self._run.log(step, metrics), "close": self._close,
-            "facts": self._end, "error": self._fail,
+            "table": self._table, "facts": self._end, "error": self._fail,
         }  # fmt: skip
         doing[said.pop("kind")](**said)
 
     def _open(self, item: str, key: str, params: dict[str, str], tags: dict[str, str]) -> None:
         assert self._task.tracker is not None
         self._run = self._task.tracker.open(item, key, params=params, tags=tags)
+
+    def _table(self, path: str, columns: list[str], rows: list[Any], pictures: dict[str, str]) -> None:
+        self._run.table(path, columns, rows, {name: Path(file) for name, file in pictures.items()})
 
     def _close(self, digest: str | None) -> None:
         self._run.close(digest)
@@ -171,6 +176,16 @@ class _ToldTracker:
 class _ToldRun:
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         tell("log", step=step, metrics=dict(metrics))
+
+    def table(
+        self,
+        path: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str | int | float]],
+        pictures: Mapping[str, Path],
+    ) -> None:
+        files = {name: str(file) for name, file in pictures.items()}
+        tell("table", path=path, columns=list(columns), rows=[list(row) for row in rows], pictures=files)
 
     def close(self, digest: str | None) -> None:
         tell("close", digest=digest)

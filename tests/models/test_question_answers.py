@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path.append(str(Path(__file__).parent.parent / "evaluation"))  # made_workspace
 from made_workspace import _question, look
 
 import pocket_as_vlm
@@ -14,9 +17,9 @@ from vantage.align.config import AlignConfig
 from vantage.align.ego import EgoPose
 from vantage.core.errors import ContractError
 from vantage.core.frames import Frame
-from vantage.evaluation import vlm_answers
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import invert, level_ego
+from vantage.models import question_answers
 from vantage.models.grounded.prompts import locate_prompt
 from vantage.models.loading import load_vlm
 from vantage.models.prompts import Preparer
@@ -51,9 +54,9 @@ def test_a_told_pose_stands_before_the_first_prompt_as_in_training(
         asked.append(request)
         return "none"
 
-    monkeypatch.setattr(vlm_answers, "_text", reply)
+    monkeypatch.setattr(question_answers, "_text", reply)
     generator, one = Generator(prepare, Decoding()), shown(Turn(question.question))
-    (found,) = vlm_answers._grounded(vlm, generator, one, [question], CAMERA, (64, 48))
+    (found,) = question_answers._grounded(vlm, generator, one, [(question, one.dialogs[0])], CAMERA, (64, 48))
     trained = shown(Turn(locate_prompt(question.question, METRIC), "none"), Turn("and so?", "front-left"))
     first = "<image>" + trained.dialogs[0][0].question
     assert found == (question, "none") and "You stand at" in first
@@ -68,7 +71,7 @@ def test_boxes_are_read_in_the_ego_s_frame_whatever_frame_the_points_are_in(fram
     question = _question("room0000_00", 0, [0], T_aligned_ego)
     T = T_aligned_cam if frame == "aligned" else invert(T_aligned_ego) @ T_aligned_cam
     sample = Sample("s", (View("v", lambda: None, None, T),), ((Turn("where?"),),), frame)
-    view = vlm_answers._ego_view(sample, question, CAMERA)
+    view = question_answers._ego_view(sample, question, CAMERA)
     assert view.frame == "ego_level" and np.allclose(view.T_frame_cam, look(0.0, 0.0, 0.0), atol=1e-9)
 
 
@@ -76,4 +79,4 @@ def test_boxes_of_a_frame_that_is_not_level_are_refused() -> None:
     sample = Sample("s", (View("v", lambda: None, None, np.eye(4)),), ((Turn("where?"),),), "ego_camera")
     question = _question("room0000_00", 0, [0], np.eye(4))
     with pytest.raises(ContractError, match="wrong frame"):
-        vlm_answers._ego_view(sample, question, CAMERA)
+        question_answers._ego_view(sample, question, CAMERA)
