@@ -23,7 +23,7 @@ from vantage.training.arm import Arm
 from vantage.training.collate import ArmBatches, Fixed
 from vantage.training.config import ArmConfig, FinetuneConfig
 from vantage.training.loop import Outcome, Plan, train
-from vantage.training.place import threads, use_bf16
+from vantage.training.place import launched, threads, use_bf16
 from vantage.training.protocols import Asked, BatchSource, Trainable
 from vantage.training.samples import Samples, load_samples
 from vantage.training.shown import shown
@@ -112,7 +112,7 @@ def finetune(task: Task, config: FinetuneConfig) -> Facts:
         ResourceError: a checkpoint could not be written.
         VantageError: a loss that is not finite.
     """
-    if config.processes > 1:
+    if config.processes > 1 or launched():
         from vantage.training.processes import in_processes
 
         return in_processes(task, config)
