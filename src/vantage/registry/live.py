@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vantage.core.errors import ResourceError
 from vantage.registry.live_tables import Cell, LiveTable
 from vantage.registry.store import Store
 
@@ -155,8 +156,8 @@ class LiveRun:
             try:
                 table.send(self._client, self._run_id, self._sent)
                 del self._unsent[path]
-            except Exception as error:  # the clients of such stores raise errors of their own
-                self._trouble = f"{path}: {_told(error)}"
+            except ResourceError as error:
+                self._trouble = error.one_line()
                 self._tables_from = time.monotonic() + _AGAIN_S
 
     def _end(self) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from vantage.core.errors import ResourceError
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -31,7 +33,16 @@ class LiveTable:
     pictures: Mapping[str, Path]
 
     def send(self, client: MlflowClient, run_id: str, sent: set[Path]) -> None:
-        """Write table and pictures over those of an earlier call; pictures in `sent` are there already."""
+        """Write table and pictures over those of an earlier call; pictures in `sent` are there already.
+
+        Raises `ResourceError` whatever goes wrong: the clients of artifact stores have errors of their own.
+        """
+        try:
+            self._send(client, run_id, sent)
+        except Exception as error:
+            raise ResourceError("a table cannot be sent", where=self.path, found=error) from error
+
+    def _send(self, client: MlflowClient, run_id: str, sent: set[Path]) -> None:
         at = PurePosixPath(self.path)
         for file in sorted(set(self.pictures.values()) - sent):
             client.log_artifact(run_id, str(file), str(at.parent))

@@ -52,7 +52,7 @@ class Nodes:
             ParameterError: a variable is missing.
             ResourceError: the first process cannot be reached.
         """
-        from torch.distributed import PrefixStore, TCPStore
+        from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
         try:
             rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
