@@ -13,6 +13,7 @@ from vantage.figures.capture import CaptureCard, capture_picture
 from vantage.figures.question import QuestionCard, footprint, plan_picture, question_picture
 from vantage.figures.scores import Bar, ScoreRow, score_picture
 from vantage.figures.style import arm_colors
+from vantage.figures.views import views_picture
 from vantage.geometry.boxes import OrientedBox
 from vantage.records.objects import SceneObject
 
@@ -104,3 +105,12 @@ def test_the_plan_alone(card: QuestionCard) -> None:
     assert plan_picture(replace(card, targets=frozenset())) != first
     assert plan_picture(replace(card, answer="back-left")) == first, "the answer stands beside it"
     assert Image.open(io.BytesIO(first)).width < 400
+
+
+def test_views_stand_side_by_side_at_one_height_and_are_never_enlarged() -> None:
+    views = [Image.new("RGB", (400, 300), "red"), Image.new("L", (80, 40), 90), Image.new("RGB", (100, 200))]
+    sheet = Image.open(io.BytesIO(views_picture(views, height_px=100)))
+    assert sheet.size == (133 + 4 + 80 + 4 + 50, 100) and sheet.format == "PNG"
+    at = [(66, 50), (134, 50), (150, 20), (150, 70), (250, 50)]
+    assert [sheet.getpixel(p) for p in at] == [(255, 0, 0), (255,) * 3, (90,) * 3, (255,) * 3, (0, 0, 0)]
+    assert views_picture(views) == views_picture(views)

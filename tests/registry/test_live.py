@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from vantage.core.tracking import OpenRun
 from vantage.registry import live
 from vantage.registry.live import KEY_TAG, LIVE_TAG
+from vantage.registry.live_tables import LOGGED_TAG
 from vantage.registry.store import Store
 from vantage.registry.tracking import DIGEST_TAG, MlflowTracker, training_tracker
 
@@ -81,6 +84,53 @@ def test_the_machine_is_watched_where_psutil_is_there(store: Store, monkeypatch:
         lambda: (r := only_run(store)) is not None and "system/cpu_utilization_percentage" in r.data.metrics
     )
     run.close("d1")
+
+
+def show(run: OpenRun, folder: Path, steps: int) -> None:
+    picture = folder / "views.png"
+    Image.new("RGB", (8, 6), "red").save(picture)
+    rows = [[step, "a chair?", "views.png"] for step in range(steps)]
+    run.table("samples/answers.json", ["step", "question", "picture"], rows, {"views.png": picture})
+
+
+def test_a_table_replaces_the_one_before_and_mlflow_reads_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kept in (False, True):  # killed and begun again
+        run = begin(store)
+        for steps in (1, 2):
+            show(run, tmp_path, steps)
+        until(lambda: (found := only_run(store)) is not None and LOGGED_TAG in found.data.tags)
+        run.close("d1" if kept else None)
+        if not kept:
+            store.client().update_run(only_run(store).info.run_id, status="RUNNING")
+    found, client = only_run(store), store.client()
+    run_id = found.info.run_id
+    assert json.loads(found.data.tags[LOGGED_TAG]) == [{"path": "samples/answers.json", "type": "table"}]
+    names = [file.path for file in client.list_artifacts(run_id, "samples")]
+    assert sorted(names) == ["samples/answers.json", "samples/views.png"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)  # part of it asks the one of the process
+    table = client.load_table(store.experiment_id(), "samples/answers.json", [run_id])
+    assert table["step"].tolist() == [0, 1] and table["question"].tolist() == ["a chair?"] * 2
+    assert table["picture"][0]["type"] == "image" and table["picture"][0]["filepath"] == "samples/views.png"
+    picture = client.download_artifacts(run_id, "samples/views.png", str(tmp_path))
+    assert Image.open(picture).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_place_for_files_that_fails_takes_no_values_away(store: Store, tmp_path: Path) -> None:
+    client = store.client()
+    experiment = client.get_experiment(store.experiment_id())
+    blocked = Path(experiment.artifact_location.removeprefix("file://"))
+    blocked.parent.mkdir(parents=True, exist_ok=True)
+    blocked.write_text("a file where a folder should be")
+    said: list[str] = []
+    run = begin(store, warn=said.append)
+    show(run, tmp_path, 2)
+    run.log(1, {"loss": 1.0})
+    until(lambda: (found := only_run(store)) is not None and "loss" in found.data.metrics)
+    run.close("d1")
+    assert only_run(store).info.status == "FINISHED"
+    assert len(said) == 1 and "samples/answers.json" in said[0] and "training goes on" in said[0]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 
@@ -13,6 +14,18 @@ class OpenRun(Protocol):
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Values at a step, sent in the background."""
 
+    def table(
+        self,
+        path: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str | int | float]],
+        pictures: Mapping[str, Path],
+    ) -> None:
+        """A table at a path within the run, sent in the background in place of an earlier one.
+
+        A cell that is a name in `pictures` (PNG files that stay until the run is closed) shows that picture.
+        """
+
     def close(self, digest: str | None) -> None:
         """End it: finished, with the digest of its output, or failed (None)."""
 
@@ -22,6 +35,15 @@ class NoRun:
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Ignore them."""
+
+    def table(
+        self,
+        path: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str | int | float]],
+        pictures: Mapping[str, Path],
+    ) -> None:
+        """Ignore it."""
 
     def close(self, digest: str | None) -> None:
         """Nothing to end."""

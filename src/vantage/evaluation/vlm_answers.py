@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,15 @@ from vantage.evaluation.answers import as_prediction
 from vantage.evaluation.poses import RECOVERED
 from vantage.evaluation.recovered_egos import RecoveredEgos
 from vantage.evaluation.recovered_samples import recovered_samples
-from vantage.geometry.camera import Pinhole
-from vantage.models.grounded.asking import Grounding, ego_view, grounded_answers
-from vantage.models.vlm.generate import Decoding, Generator
+from vantage.models.question_answers import answers_to
+from vantage.models.vlm.generate import Decoding
 from vantage.models.vlm.listing import Selection
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.request import Generated, Refused
 from vantage.models.vlm.same_pictures import require_same_pictures
-from vantage.models.vlm.sample import Sample, Turn
+from vantage.models.vlm.sample import Sample
 from vantage.models.vlm.showing import shown_sample
-from vantage.models.vlm.trained import TrainedVlm, by_id
+from vantage.models.vlm.trained import TrainedVlm
 from vantage.records.predictions import Prediction
 from vantage.records.questions import Question
 
@@ -85,16 +84,10 @@ def answer_all_with(
     found = Answered([], [], {})
     egos = RecoveredEgos(inputs, control, seed) if control in RECOVERED else None
     for index in range(len(samples)):
-        size = samples.listed[index].size
+        camera, size = samples.pose(index).camera, samples.listed[index].size
         for sample, questions in _shown(vlm, samples, index, egos or control, seed):
-            if vlm.dialogs == "grounded":
-                camera = samples.pose(index).camera
-                assert camera is not None  # a recorded pose comes with its camera
-                for question, answer in _grounded(vlm, generator, sample, questions, camera, size):
-                    _keep(found, question, answer, sample)
-            else:
-                for question, reply in _single(vlm, generator, sample, questions, size):
-                    _keep(found, question, reply, sample)
+            for question, answer in answers_to(vlm, generator, sample, questions, camera, size):
+                _keep(found, question, answer, sample)
         tell(index + 1, len(samples))
     found.predictions.sort(key=lambda p: p.question_id)
     return found
@@ -116,43 +109,6 @@ def _unposed(sample: Sample, vlm: TrainedVlm) -> Sample:
     """The room's own coordinates, given as if they were the frame that the model knows."""
     injection = vlm.model.config.injection
     return sample if injection is None else replace(sample, frame=injection.frame, place=None)
-
-
-def _single(
-    vlm: TrainedVlm,
-    generator: Generator,
-    sample: Sample,
-    questions: Sequence[Question],
-    size: tuple[int, int],
-) -> Iterator[tuple[Question, Generated | Refused]]:
-    sizes = [size] * len(sample.views)
-    requests = [
-        vlm.request(question.question_id, sample, [Turn(turns[0].question)], sizes)
-        for question, turns in zip(questions, sample.dialogs, strict=True)
-    ]
-    found = by_id([one for batch in generator.answers(requests) for one in batch])
-    return ((question, found[question.question_id]) for question in questions)
-
-
-def _grounded(
-    vlm: TrainedVlm,
-    generator: Generator,
-    sample: Sample,
-    questions: Sequence[Question],
-    camera: Pinhole,
-    size: tuple[int, int],
-) -> Iterator[tuple[Question, str | Refused]]:
-    sizes = (size,) * len(sample.views)
-    asked = []
-    for question, shown in zip(questions, sample.dialogs, strict=True):
-        view = ego_view(sample, question.T_aligned_ego, camera)
-        own = replace(sample, dialogs=(shown,))
-        asked.append(Grounding(question.question_id, question.question, own, view, sizes))
-    batches = grounded_answers(vlm, generator, asked, check_steps=False)
-    found = {one.id: one for batch in batches for one in batch}
-    for question in questions:
-        one = found[question.question_id]
-        yield question, one if isinstance(one, Refused) else one.found.answer
 
 
 def _keep(found: Answered, question: Question, answer: Generated | Refused | str, sample: Sample) -> None:

@@ -18,14 +18,13 @@ from vantage.core.errors import ContractError
 from vantage.core.frames import require_frame
 from vantage.core.hashing import digest_bytes
 from vantage.models.injector import Injector
+from vantage.models.model_files import SHIPPED_BASE
 from vantage.models.pocket import PocketShape, build, fresh_injector
 from vantage.models.tokens import vocabulary_digest
 
 WEIGHTS_FILE = "model.safetensors"
 RECIPE_FILE = "recipe.json"
 CONFIG_FILE = "config.json"
-SHIPPED_BASE = Path(__file__).with_name("pocket_base")
-"""The base that comes with the package."""
 
 _TIED = "lm_head.weight"
 _PROJECTOR, _ENCODER = "projector.", "position_encoder."

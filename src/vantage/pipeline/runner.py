@@ -30,6 +30,7 @@ from vantage.pipeline.pool import Pool
 from vantage.pipeline.process import Result, process
 from vantage.pipeline.stages import STAGES, Table
 from vantage.pipeline.store import Manifest
+from vantage.pipeline.together import Others, others, seen_by
 from vantage.pipeline.watch import PlainWatcher, Watcher
 from vantage.pipeline.worker import Finished, Job, disk_full, is_disk_full, thread_environment
 from vantage.pipeline.workspace import Workspace
@@ -114,18 +115,24 @@ def run_stage(
     pipeline.stage(name)
     params = load_params(workspace.root, request.overrides, table)
     if request.dry:
-        plan = make_plan(workspace, pipeline, name, params, table)
+        with others(name, table[name], whole=False):
+            plan = make_plan(workspace, pipeline, name, params, table)
         return _Run(workspace, pipeline, plan, params, request).preview(watcher, started)
-    with stage_lock(workspace, name, watcher):
-        try:
-            run = _Run(
-                workspace, pipeline, make_plan(workspace, pipeline, name, params, table), params, request
-            )
-            report = run.execute(watcher, started)
-        except OSError as error:
-            if is_disk_full(error):
-                raise disk_full(name, error) from error
-            raise
+    with others(name, table[name], whole=True) as launched:
+
+        def begin() -> _Run:
+            plan = make_plan(workspace, pipeline, name, params, table)
+            return _Run(workspace, pipeline, plan, params, request, launched)
+
+        if launched is not None and launched.rank > 0:
+            return begin().follow(launched, started)
+        with stage_lock(workspace, name, watcher):
+            try:
+                report = begin().execute(watcher, started)
+            except OSError as error:
+                if is_disk_full(error):
+                    raise disk_full(name, error) from error
+                raise
     if request.strict and report.set_aside:
         raise SetAsideError(
             f"{len(report.set_aside)} of {report.items} items of stage {name} were set aside",
@@ -141,9 +148,12 @@ class _Run:
     plan: Plan
     params: Params
     request: Request
+    others: Others | None = None
 
     def execute(self, watcher: Watcher, started: float) -> StageReport:
         plan, wanted = self.plan, self._wanted()
+        if self.others is not None:
+            self.others.agree(seen_by(plan), self.workspace.private / "work")
         plan.store.clean()
         found = plan.look_up()
         todo = self._todo(wanted, found)
@@ -162,6 +172,12 @@ class _Run:
         report = self._report(found, todo, len(wanted), made, time.monotonic() - started)
         _tell(report, watcher)
         return report
+
+    def follow(self, first: Others, started: float) -> StageReport:
+        """Take part in what the first process of a launcher does; nothing is written here."""
+        first.agree(seen_by(self.plan), self.workspace.private / "work")
+        first.follow(self._environment())
+        return self._report({}, [], 0, None, time.monotonic() - started)
 
     def preview(self, watcher: Watcher, started: float) -> StageReport:
         """Tell what `execute` would do; nothing on disk changes."""
@@ -184,6 +200,8 @@ class _Run:
         return [item for item in wanted if item.name not in found or not self.plan.body.reusable]
 
     def _workers(self, todo: Sequence[Item]) -> int:
+        if self.others is not None:
+            return 1  # all processes are at one item
         return min(worker_count(self.plan.stage.resources, self.request.workers), max(1, len(todo)))
 
     def _wanted(self) -> list[Item]:

@@ -32,6 +32,7 @@ class StageBody:
         follows: an upstream stage of which an item, `arm` or `arm@control`, reads only what belongs to `arm`.
         reusable: whether a finished item may be taken from the store; not so where the body acts on
             something outside the workspace's outputs.
+        together: `() -> pipeline.together.Others`, for a stage that processes of a launcher may run together.
         outside: `(output folder, config) -> text`, why that something makes the output stale, or empty.
     """
 
@@ -47,6 +48,7 @@ class StageBody:
     per_item: str | None = None
     follows: str | None = None
     reusable: bool = True
+    together: str | None = None
     outside: str | None = None
 
     def modules(self) -> tuple[str, ...]:
@@ -104,14 +106,17 @@ STAGES: Table = {
     "finetune": StageBody(
         body="vantage.training.stage:finetune",
         config="vantage.training.config:FinetuneConfig",
+        fingerprint="vantage.models.model_files:base_identity",
         rehearsal="vantage.training.rehearsal:rehearse",
         tracker="vantage.registry.tracking:training_tracker",
-        listing=("checkpoint_every", "workers", "resume"),
+        listing=("base", "vlm.revision", "checkpoint_every", "workers", "resume", "vlm.asked"),
         per_item="arms",
+        together="vantage.training.processes:join",
     ),
     "evaluate": StageBody(
         body="vantage.evaluation.stage:predict",
         config="vantage.evaluation.config:EvaluateConfig",
+        fingerprint="vantage.models.model_files:base_identity",
         items="vantage.evaluation.stage:list_items",
         finish="vantage.evaluation.stage:report",
         follows="finetune",

@@ -10,9 +10,12 @@ import importlib.util
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vantage.core.errors import ResourceError
+from vantage.registry.live_tables import Cell, LiveTable
 from vantage.registry.store import Store
 
 if TYPE_CHECKING:
@@ -50,6 +53,10 @@ class LiveRun:
         self._store, self._name, self._key = store, name, key
         self._params, self._tags, self._warn = dict(params), dict(tags), warn
         self._values: queue.Queue[Value] = queue.Queue(_HELD)
+        self._tables: queue.Queue[LiveTable] = queue.Queue()
+        self._unsent: dict[str, LiveTable] = {}
+        self._sent: set[Path] = set()
+        self._tables_from = 0.0
         self._ending = threading.Event()
         self._digest: str | None = None
         self._lost = self._warned = False
@@ -68,6 +75,17 @@ class LiveRun:
                 self._values.put_nowait((name, float(value), now, step))
         except queue.Full:
             self._lost = True
+        self._tell()
+
+    def table(
+        self,
+        path: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Cell]],
+        pictures: Mapping[str, Path],
+    ) -> None:
+        """A table with pictures; returns at once. Of tables with one path the last one counts."""
+        self._tables.put(LiveTable(path, columns, rows, pictures))
         self._tell()
 
     def close(self, digest: str | None) -> None:
@@ -92,11 +110,12 @@ class LiveRun:
             try:
                 self._open()
                 self._send(waiting)
+                self._send_tables(ending)
                 if ending:
                     return self._end()
                 pause = 0.0
             except (MlflowException, OSError) as error:  # requests' errors are OSErrors
-                self._trouble = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+                self._trouble = _told(error)
                 pause = _AGAIN_S
                 if len(waiting) > _HELD:
                     self._lost, waiting = True, waiting[-_HELD:]
@@ -125,6 +144,22 @@ class LiveRun:
             self._client.log_batch(self._run_id, metrics=some)
             del waiting[:_METRICS_A_CALL]
 
+    def _send_tables(self, ending: bool) -> None:
+        """Those that wait; a store of files that fails, in whatever way, delays no value and no end."""
+        while not self._tables.empty():
+            table = self._tables.get_nowait()
+            self._unsent[table.path] = table
+        if time.monotonic() < self._tables_from and not ending:
+            return
+        for path, table in list(self._unsent.items()):
+            assert self._client is not None
+            try:
+                table.send(self._client, self._run_id, self._sent)
+                del self._unsent[path]
+            except ResourceError as error:
+                self._trouble = error.one_line()
+                self._tables_from = time.monotonic() + _AGAIN_S
+
     def _end(self) -> None:
         assert self._client is not None
         if self._monitor is not None:
@@ -139,9 +174,13 @@ class LiveRun:
         if self._trouble and not self._warned:
             self._warned = True
             self._warn(
-                f"MLflow at {self._store.uri} takes no values ({self._trouble}); training goes on, and its "
-                "history is kept beside the weights"
+                f"MLflow at {self._store.uri} does not take everything ({self._trouble}); training goes on, "
+                "and its history is kept beside the weights"
             )
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
 
 
 def log_params(client: MlflowClient, run_id: str, params: Mapping[str, str], known: set[str]) -> None:

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from vantage.core import atomic
 from vantage.core.errors import ContractError, ResourceError
 from vantage.core.hashing import digest_json
-from vantage.models.loading.load import MODEL_FILES, base_fingerprint, base_folder, weight_files
+from vantage.models.loading.load import base_fingerprint, base_folder, weight_files
 from vantage.models.loading.nvila import PARTS
+from vantage.models.model_files import MODEL_FILES
 from vantage.records.jsonfile import read_json_record
 
 RECORD, VERSION = "served_base", 1

@@ -10,7 +10,8 @@ from typing import Any
 
 from vantage.core.errors import ContractError
 from vantage.core.tasks import Task
-from vantage.models.checkpoint import CONFIG_FILE, RECIPE_FILE, SHIPPED_BASE, WEIGHTS_FILE, is_pocket
+from vantage.models.checkpoint import CONFIG_FILE, RECIPE_FILE, WEIGHTS_FILE, is_pocket
+from vantage.models.model_files import SHIPPED_BASE
 from vantage.records.predictions import Prediction
 from vantage.registry.config import PromoteConfig
 from vantage.registry.packaging import VLM, ModelFiles

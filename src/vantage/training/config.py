@@ -77,6 +77,8 @@ class VlmTraining:
         cache_features: compute the frozen vision tower's features once for each picture and keep them on disk
             until the arm is trained; not where coordinates enter before the tower's blocks (`pre_vit`) or the
             tower is trained.
+        asked: questions of rooms that are not trained on, which the arm answers at each validation where a
+            tracker shows its run; 0 for none. They change nothing that is learned.
     """
 
     revision: str = ""
@@ -85,6 +87,7 @@ class VlmTraining:
     samples: Annotated[int, Ge(1)] = 16
     micro_batches: Annotated[int, Ge(1)] = 1
     cache_features: bool = False
+    asked: Annotated[int, Ge(0)] = 4
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from vantage.core.tracking import NoRun, OpenRun
 from vantage.training.ahead import Ahead
 from vantage.training.checkpoint import BEST, LAST, State, capture, read, restore, write
 from vantage.training.place import Precision, accelerator, mode, recompute, use_bf16
-from vantage.training.protocols import BatchSource, Prepares, Trainable
+from vantage.training.protocols import Asked, BatchSource, Prepares, Trainable
 from vantage.training.schedule import optimiser_of, set_rates
 from vantage.training.step import Stepped, Stepper
 from vantage.training.tree import parameter_tree, tree_text
@@ -86,10 +86,12 @@ def train(
     *,
     validation: BatchSource | None = None,
     run: OpenRun | None = None,
+    asked: Asked | None = None,
 ) -> Outcome:
     """Train `model` in place, in training mode.
 
     Checkpoints go to `work`: `last`, and with `validation` (a source whose step 0 is the fixed list) `best`.
+    `asked` is asked by the first process at each validation, unless the model is sharded.
 
     Raises:
         VantageError: a loss that is not finite, with the step and its samples.
@@ -97,7 +99,7 @@ def train(
         ContractError: a damaged checkpoint; a model or source that breaks its protocol.
     """
     with torch.random.fork_rng(devices=[]), mode(model, training=True):
-        return _Training(model, source, plan, work, progress, validation, run or NoRun()).run()
+        return _Training(model, source, plan, work, progress, validation, run or NoRun(), asked).run()
 
 
 class _Training:
@@ -110,6 +112,7 @@ class _Training:
         progress: Progress,
         validation: BatchSource | None,
         tracked: OpenRun,
+        asked: Asked | None,
     ) -> None:
         self.place = accelerator()
         self.main = bool(self.place.is_main_process)
@@ -117,6 +120,8 @@ class _Training:
         self.progress = progress if self.main else Silent()
         self.validation = validation if plan.validate_every else None
         self.tracked = tracked if self.main else NoRun()
+        # What a sharded model knows is in no process alone.
+        self.asked = asked if self.main and self.place.distributed_type != DistributedType.FSDP else None
         for line in tree_text(parameter_tree(model)):
             self.progress.say(line)
         self.optimiser, self.stepper = self._place()
@@ -141,6 +146,8 @@ class _Training:
         plan, state = self.plan, self._resume()
         self.state = state
         first, started = len(state.losses), time.monotonic()
+        if self.asked is not None:
+            self.asked.show(first, self.tracked)
         rank, world = int(self.place.process_index), self.stepper.world
         end = first if self._tired() else plan.steps
         ahead = Ahead(lambda step: self.source.batch(step, rank, world), range(first, end), plan.workers)
@@ -191,6 +198,9 @@ class _Training:
         better = all(loss < before for _, before in self.state.validation)
         self.state.validation.append((done, loss))
         self.tracked.log(done, {"validation_loss": loss})
+        if self.asked is not None:
+            with mode(self.model, training=False):
+                self.asked.ask(done, self.tracked)
         if better:
             self._save(BEST)
         return self._tired()

@@ -6,16 +6,18 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Literal
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
 from vantage.core.errors import ParameterError
 from vantage.training.protocols import Recomputes, Trainable
 
 Precision = Literal["auto", "bf16", "fp32"]
+_PATIENCE_S = 600.0  # torch's own between GPUs
 
 
 def use_bf16(precision: Precision) -> bool:
@@ -47,7 +49,10 @@ def accelerator() -> Accelerator:
     count = torch.get_num_threads()
     # A recipe's head may have nothing to learn from a batch.
     spread = DistributedDataParallelKwargs(find_unused_parameters=True)
-    made = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="no", kwargs_handlers=[spread])
+    waits = InitProcessGroupKwargs(timeout=timedelta(seconds=patience_s()))
+    made = Accelerator(
+        cpu=not torch.cuda.is_available(), mixed_precision="no", kwargs_handlers=[spread, waits]
+    )
     torch.set_num_threads(count)  # accelerate sets its own among many processes
     return made
 
@@ -63,6 +68,16 @@ def mode(model: Trainable, training: bool) -> Iterator[None]:
     finally:
         for part, was in before:
             part.training = was
+
+
+def launched() -> bool:
+    """Whether a launcher started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def patience_s() -> float:
+    """Seconds that a process waits for another one; VANTAGE_NODES_TIMEOUT_S sets them."""
+    return float(os.environ.get("VANTAGE_NODES_TIMEOUT_S", _PATIENCE_S))
 
 
 def leave() -> None:

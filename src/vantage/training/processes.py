@@ -10,39 +10,48 @@ import json
 import os
 import subprocess
 import sys
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from vantage.core import atomic, errors
-from vantage.core.errors import VantageError
+from vantage.core import atomic
+from vantage.core.errors import ParameterError, VantageError
 from vantage.core.tasks import Facts, Task
 from vantage.core.tracking import NoRun, OpenRun
 from vantage.training.config import FinetuneConfig
+from vantage.training.nodes import Nodes
+from vantage.training.place import launched
+from vantage.training.told import error_of, heard, tail, tell
 
 PROGRAM: tuple[str, ...] = ("-m", "vantage.training")
-_MARK: Final = "vantage training: "
-_FIELDS: Final = ("message", "where", "expected", "found", "hint")
-_TAIL = 15
+
+
+def join() -> Nodes:
+    """The line to the other processes that a launcher started."""
+    return Nodes.join(PROGRAM)
 
 
 def in_processes(task: Task, config: FinetuneConfig) -> Facts:
     """Train the arm `task.item` in `config.processes` processes; its files are those of one process.
 
+    They are started here, unless a launcher started as many: then each has its own beside it.
+
     Raises:
+        ParameterError: a launcher started another number of processes.
         VantageError: what a process raised, or that one of them ended without a word, with the end of what
             they wrote (all of it is in `processes.log` of the task's work).
     """
     job, log = task.work / "processes.json", task.work / "processes.log"
     atomic.write_text(job, json.dumps(_described(task, config)))
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--max_restarts", "0")
-    command = [sys.executable, *launcher, "--nproc_per_node", str(config.processes), *PROGRAM, str(job)]
+    nodes = join() if launched() else None
+    command, variables = _launch(config.processes, job, nodes)
     relay = _Relay(task)
     with (
         log.open("w") as written,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=written, text=True) as process,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=written, text=True, env={**os.environ, **variables}
+        ) as process,
     ):
         try:
             assert process.stdout is not None
@@ -56,36 +65,40 @@ def in_processes(task: Task, config: FinetuneConfig) -> Facts:
     if relay.facts is None or process.returncode:
         raise VantageError(
             "a training process ended without a word", where=f"arm {task.item}",
-            expected=f"{config.processes} processes that end with 0", found=_tail(log),
+            expected=f"{config.processes} processes that end with 0",
+            found=(nodes.blamed() if nodes else "") or tail(log),
             hint=f"the whole of what they wrote is in {log}",
         )  # fmt: skip
     return relay.facts
 
 
-def tell(kind: str, **said: Any) -> None:
-    """Say one thing to the process that started this one."""
-    line = _MARK + json.dumps({"kind": kind, **said}) + "\n"
-    os.write(1, line.encode())  # in one piece, whatever the other processes write
-
-
-def described_error(error: VantageError) -> dict[str, str | None]:
-    """An error as `tell` can say it."""
-    return {"error": type(error).__name__, **{name: getattr(error, name) for name in _FIELDS}}
-
-
 def task_of(job: Mapping[str, Any]) -> Task:
     """The task of a job file, in one of the processes: its first one tells how far it is."""
-    heard = os.environ.get("RANK", "0") == "0"
+    first = os.environ.get("RANK", "0") == "0"
     return Task(
         job["item"],
         {stage: Path(folder) for stage, folder in job["inputs"].items()},
         Path(job["out"]),
         Path(job["work"]),
         job["seed"],
-        progress=_Told(heard),
+        progress=_Told(first),
         cache=None if job["cache"] is None else Path(job["cache"]),
         tracker=_ToldTracker() if job["watched"] else None,
     )
+
+
+def _launch(processes: int, job: Path, nodes: Nodes | None) -> tuple[list[str], dict[str, str]]:
+    """The command that trains an arm, and variables for it."""
+    if nodes is None:
+        many = ["-m", "torch.distributed.run", "--standalone", "--max_restarts", "0"]
+        return [sys.executable, *many, "--nproc_per_node", str(processes), *PROGRAM, str(job)], {}
+    if nodes.world != processes:
+        raise ParameterError(
+            "a launcher started another number of processes", where="finetune.processes",
+            expected=processes, found=nodes.world,
+            hint="results depend on the number by rounding: set finetune.processes to that of all machines",
+        )  # fmt: skip
+    return [sys.executable, *PROGRAM, str(job)], nodes.call(job)
 
 
 def _described(task: Task, config: FinetuneConfig) -> dict[str, Any]:
@@ -101,11 +114,6 @@ def _described(task: Task, config: FinetuneConfig) -> dict[str, Any]:
     }
 
 
-def _tail(log: Path) -> str:
-    with log.open(errors="replace") as lines:
-        return "".join(deque(lines, _TAIL))
-
-
 class _Relay:
     """Hears the first process, and does what it says."""
 
@@ -116,14 +124,14 @@ class _Relay:
         self.failure: VantageError | None = None
 
     def hear(self, line: str) -> None:
-        if not line.startswith(_MARK):
+        said = heard(line)
+        if said is None:
             self._task.progress.say(line.rstrip())
             return
-        said = json.loads(line.removeprefix(_MARK))
         doing: dict[str, Callable[..., None]] = {
             "step": self._task.progress.step, "say": self._task.progress.say, "open": self._open,
             "log": lambda step, metrics: self._run.log(step, metrics), "close": self._close,
-            "facts": self._end, "error": self._fail,
+            "table": self._table, "facts": self._end, "error": self._fail,
         }  # fmt: skip
         doing[said.pop("kind")](**said)
 
@@ -131,15 +139,18 @@ class _Relay:
         assert self._task.tracker is not None
         self._run = self._task.tracker.open(item, key, params=params, tags=tags)
 
+    def _table(self, path: str, columns: list[str], rows: list[Any], pictures: dict[str, str]) -> None:
+        self._run.table(path, columns, rows, {name: Path(file) for name, file in pictures.items()})
+
     def _close(self, digest: str | None) -> None:
         self._run.close(digest)
 
     def _end(self, facts: Facts) -> None:
         self.facts = facts
 
-    def _fail(self, error: str, message: str, **more: str | None) -> None:
+    def _fail(self, **said: str | None) -> None:
         if self.failure is None:  # that of others follows from the first
-            self.failure = getattr(errors, error, VantageError)(message, **more)
+            self.failure = error_of(said)
 
 
 class _Told:
@@ -171,6 +182,16 @@ class _ToldTracker:
 class _ToldRun:
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         tell("log", step=step, metrics=dict(metrics))
+
+    def table(
+        self,
+        path: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str | int | float]],
+        pictures: Mapping[str, Path],
+    ) -> None:
+        files = {name: str(file) for name, file in pictures.items()}
+        tell("table", path=path, columns=list(columns), rows=[list(row) for row in rows], pictures=files)
 
     def close(self, digest: str | None) -> None:
         tell("close", digest=digest)

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
+from vantage.core.tracking import OpenRun
 from vantage.models.losses import Losses
 
 
@@ -69,6 +70,17 @@ class BatchSource(Protocol):
 
     def digest(self) -> str:
         """Digest of everything that batches follow from."""
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """Questions that a model is asked at each validation, for those who watch its run."""
+
+    def ask(self, step: int, run: OpenRun) -> None:
+        """Ask the model, which is in evaluation mode, after some steps; show what it said up to now."""
+
+    def show(self, steps: int, run: OpenRun) -> None:
+        """Show again what it said in the first steps, where a killed run goes on."""
 
 
 @runtime_checkable

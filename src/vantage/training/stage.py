@@ -23,8 +23,8 @@ from vantage.training.arm import Arm
 from vantage.training.collate import ArmBatches, Fixed
 from vantage.training.config import ArmConfig, FinetuneConfig
 from vantage.training.loop import Outcome, Plan, train
-from vantage.training.place import threads, use_bf16
-from vantage.training.protocols import BatchSource, Trainable
+from vantage.training.place import launched, threads, use_bf16
+from vantage.training.protocols import Asked, BatchSource, Trainable
 from vantage.training.samples import Samples, load_samples
 from vantage.training.shown import shown
 
@@ -43,6 +43,7 @@ class Prepared:
         plan: how it is trained.
         facts: counts of what it is trained on.
         save: writes what it has learned into a folder.
+        asked: questions that it is asked at each validation; None for none.
     """
 
     arm: Trainable
@@ -51,6 +52,7 @@ class Prepared:
     plan: Plan
     facts: Facts
     save: Callable[[Path], None]
+    asked: Asked | None = None
 
 
 def prepare(task: Task, config: FinetuneConfig) -> Prepared:
@@ -61,7 +63,7 @@ def prepare(task: Task, config: FinetuneConfig) -> Prepared:
 
     made = prepare_vlm(task, config)
     plan = _plan(config, task, made.digest())
-    return Prepared(made.model, made.source, made.validation, plan, made.facts(), made.save)
+    return Prepared(made.model, made.source, made.validation, plan, made.facts(), made.save, made.asked)
 
 
 def _pocket(task: Task, config: FinetuneConfig) -> Prepared:
@@ -110,7 +112,7 @@ def finetune(task: Task, config: FinetuneConfig) -> Facts:
         ResourceError: a checkpoint could not be written.
         VantageError: a loss that is not finite.
     """
-    if config.processes > 1:
+    if config.processes > 1 or launched():
         from vantage.training.processes import in_processes
 
         return in_processes(task, config)
@@ -130,6 +132,7 @@ def train_arm(task: Task, config: FinetuneConfig) -> Facts:
                 task.progress,
                 validation=made.validation,
                 run=run,
+                asked=made.asked,
             )
             if outcome.main:
                 made.save(task.out)
@@ -159,6 +162,7 @@ def _plan(config: FinetuneConfig, task: Task, data: str) -> Plan:
     """`data` is the digest of base and samples; with all settings it says which run a checkpoint is of."""
     arm, seed = config.arm(task.item), task.seed
     settings = {**asdict(config), **dict.fromkeys(_NOT_IN_BYTES), "bf16": use_bf16(config.precision)}
+    del settings["vlm"]["asked"]
     key = digest_json([settings, asdict(arm), seed, data])
     return Plan(
         steps=arm.steps or config.steps,

@@ -20,6 +20,8 @@ from vantage.models.vlm.listing import Selection, one_turn
 from vantage.models.vlm.model import SpatialVlm
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.models.vlm.same_pictures import require_same_pictures
+from vantage.models.vlm.trained import TrainedVlm
+from vantage.training.asked import AskedQuestions, choose
 from vantage.training.bucket_source import BucketBatches
 from vantage.training.bucketing import Limits
 from vantage.training.collate import Fixed
@@ -38,6 +40,7 @@ class VlmArm:
         base: as loaded.
         samples: all of the split.
         about: recipe and arm, for the adapter.
+        asked: questions that it is asked while it is trained; None for none.
     """
 
     model: SpatialVlm
@@ -46,6 +49,7 @@ class VlmArm:
     base: LoadedBase
     samples: QuestionSamples
     about: Mapping[str, Any]
+    asked: AskedQuestions | None = None
 
     def digest(self) -> str:
         """Of base, data and what is trained."""
@@ -112,4 +116,10 @@ def prepare_vlm(task: Task, config: FinetuneConfig) -> VlmArm:
         "dialogs": how.dialogs,
         "align": None if how.align is None else asdict(how.align),
     }
-    return VlmArm(model, batches(train), validation, base, samples, about)
+    asked = None
+    if validation is not None and settings.asked and task.tracker is not None:
+        chosen_ids = choose(samples, aside, settings.asked, task.seed)
+        vlm = TrainedVlm(model, prepare, how.align, how.dialogs)
+        plain, folder = samples.in_one_turn(), task.work / "asked"
+        asked = AskedQuestions(vlm, plain, chosen_ids, task.item, arm, task.seed, folder)
+    return VlmArm(model, batches(train), validation, base, samples, about, asked)

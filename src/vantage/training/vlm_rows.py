@@ -11,6 +11,7 @@ import torch
 
 from vantage.core.errors import ParameterError
 from vantage.core.hashing import digest_json
+from vantage.core.recent import Recent
 from vantage.core.seeds import fraction
 from vantage.models.prompts import Preparer
 from vantage.models.recipes import Recipe
@@ -19,12 +20,15 @@ from vantage.models.vlm.buckets import Meter
 from vantage.models.vlm.dialog import NOT_LEARNED
 from vantage.models.vlm.prefix_inputs import shares_prefix
 from vantage.models.vlm.question_samples import QuestionSamples
-from vantage.models.vlm.sample import Sample
-from vantage.models.vlm.shared_prefix import shared_length
+from vantage.models.vlm.request import Size
+from vantage.models.vlm.sample import Sample, Turn
+from vantage.models.vlm.shared_prefix import Dialog, shared_length
 from vantage.models.vlm.showing import shown_sample
 from vantage.training.bucket_source import BucketBatches
 from vantage.training.bucketing import Buckets, Limits, portions
 from vantage.training.config import Coordinates
+
+_DIALOGS_KEPT = 1024  # of some thousand tokens each, nine bytes a token
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,23 @@ class ArmRows:
         dialogs = tuple(whole.dialogs[k] for k in row.dialogs)
         return replace(whole, sample_id=whole.sample_id + first, dialogs=dialogs)
 
+    @cached_property
+    def _known(self) -> Recent[Dialog]:
+        return Recent(_DIALOGS_KEPT)
+
+    def _encoded(self, sample: Sample, turns: tuple[Turn, ...], size: Size) -> Dialog:
+        """A dialog's ids: the words that a scan is asked with come again from ego to ego."""
+        views = len(sample.views)
+
+        def make() -> Dialog:
+            written = [self._meter.written(size, views == 1)] * views
+            return encoded(sample, turns, self.prepare, self._head, written)
+
+        return self._known.get(repr((self._head(sample, self.prepare.family), turns, size, views)), make)
+
     def _rows_of(self, index: int, together: int) -> list[Row]:
         sample, listed = self.shown(index), self.samples.listed[index]
-        written = [self._meter.written(listed.size, len(listed.views) == 1)] * len(listed.views)
-        dialogs = [encoded(sample, turns, self.prepare, self._head, written) for turns in sample.dialogs]
+        dialogs = [self._encoded(sample, turns, listed.size) for turns in sample.dialogs]
         shared = shared_length(dialogs) if len(dialogs) > 1 else 0
         own = [len(ids) - shared for ids, _ in dialogs]
         try:

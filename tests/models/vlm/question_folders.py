@@ -95,7 +95,8 @@ def question(scan: str, split: str, shade: int, text: str, answer: str, views: t
     family = text.split()[0]
     return Question(
         question_id=f"{scan}-{text}", scan_id=scan, room_id=scan[:8], split=split, family=family, slice="",
-        question=text, answer=answer, reasoning="", evidence={}, ego_frame_id=views[0] if views else 0,
+        question=text, answer=answer, reasoning="",
+        evidence={"object_ids": [], "names": []}, ego_frame_id=views[0] if views else 0,
         pose_source="recorded_frame", pose_uses_target=False,
         T_aligned_ego=level_ego(pose(shade, views[0] if views else 0)), views=list(views),
         learnable_by_pocket=True,

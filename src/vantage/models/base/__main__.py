@@ -19,7 +19,7 @@ from pathlib import Path
 from vantage.models.base.build import finish
 from vantage.models.base.lines import Lines, part
 from vantage.models.base.recipe import BaseRecipe
-from vantage.models.checkpoint import SHIPPED_BASE
+from vantage.models.model_files import SHIPPED_BASE
 
 
 def main() -> None:

@@ -17,10 +17,9 @@ from vantage.models.families import Family, family_of
 from vantage.models.families.nvila import NvilaForConditionalGeneration
 from vantage.models.loading.nvila import is_nvila, nvila_config, nvila_entries, read_tensors
 from vantage.models.loading.weights import Entry, entries, fingerprint, read_json
+from vantage.models.model_files import MODEL_FILES
 
 Precision = Literal["float32", "bfloat16", "float16"]
-MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
-"""What of a model's folder is read."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from copy import copy
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from vantage.core.tasks import Facts
 from vantage.geometry.transforms import invert
 from vantage.geometry.warp import ImageWarp
 from vantage.models.vlm.lifted_scan import LiftedScan
-from vantage.models.vlm.listing import Listed, Selection, Unusable, list_scan
+from vantage.models.vlm.listing import Listed, Selection, Unusable, list_scan, one_turn
 from vantage.models.vlm.sample import Place, Sample
 from vantage.records.index import done_items, read_index
 from vantage.records.questions import Question, read_questions
@@ -96,6 +97,12 @@ class QuestionSamples(Sequence[Sample]):
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[k] for k in range(len(self)))
+
+    def in_one_turn(self) -> QuestionSamples:
+        """The same samples with each question as one turn, as a model in use is asked."""
+        made = copy(self)
+        made.selection = replace(self.selection, dialog=one_turn)
+        return made
 
     def questions(self, index: int) -> list[Question]:
         """The records of a sample's questions, in the order of its dialogs."""

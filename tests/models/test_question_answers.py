@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path.append(str(Path(__file__).parent.parent / "evaluation"))  # made_workspace
 from made_workspace import _question, look
 from PIL import Image
 
@@ -17,9 +20,9 @@ from vantage.align.config import AlignConfig
 from vantage.align.ego import EgoPose
 from vantage.core.errors import ContractError
 from vantage.core.frames import Frame
-from vantage.evaluation import vlm_answers
 from vantage.geometry.camera import Pinhole
 from vantage.geometry.transforms import invert, level_ego
+from vantage.models import question_answers
 from vantage.models.grounded.asking import ego_view
 from vantage.models.grounded.prompts import locate_prompt
 from vantage.models.loading import load_vlm
@@ -60,7 +63,7 @@ def test_a_told_pose_stands_before_the_first_prompt_as_in_training(tmp_path: Pat
         return aligned(Sample("sample", (view,), (turns,), "aligned"), pose, told, 0)
 
     generator, one = Kept(prepare), shown(Turn(question.question))
-    (found,) = vlm_answers._grounded(vlm, generator, one, [question], CAMERA, (64, 48))
+    (found,) = question_answers._grounded(vlm, generator, one, [question], CAMERA, (64, 48))
     trained = shown(Turn(locate_prompt(question.question, METRIC), "none"), Turn("and so?", "front-left"))
     first = "<image>" + trained.dialogs[0][0].question
     assert found == (question, "none") and "You stand at" in first
@@ -100,7 +103,9 @@ def test_a_question_that_does_not_fit_is_named_and_the_others_are_answered(tmp_p
     generator = vlm.generator(Decoding(4))
     found = {
         question.question_id: answer
-        for question, answer in vlm_answers._grounded(vlm, generator, sample, questions, CAMERA, (64, 48))
+        for question, answer in question_answers._grounded(
+            vlm, generator, sample, questions, CAMERA, (64, 48)
+        )
     }
     assert list(found) == ["q0", "q1", "q2"]
     assert isinstance(found["q1"], Refused) and "tokens" in found["q1"].reason
