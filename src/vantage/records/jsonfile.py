@@ -1,4 +1,4 @@
-"""Reading a record from a JSON file, with errors that name the file."""
+"""JSON that means one thing, and records in JSON files, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,41 @@ from typing import Any
 from vantage.core.errors import ContractError
 
 
+def parse_json(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, gives a key twice in one object, holds half of a character (a lone
+            surrogate, which no file holds) or an integer of more than 4300 digits, or is nested too deeply.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_each_key_once)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("half of a surrogate pair") from error
+    return value
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} comes twice")
+    return found
+
+
 def read_json_record(path: Path, record: str, version: int) -> dict[str, Any]:
     """The object in a JSON file whose `record` and `version` are as expected; else `ContractError`."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ContractError(
             f"the {record} record is missing", where=path, hint="run the stage that writes it"
         ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ContractError(f"the {record} record is not JSON", where=path, found=error) from error
     if not isinstance(value, dict) or (value.get("record"), value.get("version")) != (record, version):
         found = (

@@ -12,6 +12,7 @@ from vantage.evaluation import scorers
 from vantage.evaluation.benchmarks.files import Record
 from vantage.evaluation.benchmarks.interface import Item, State, Variant
 from vantage.evaluation.cleaning import clean_answer
+from vantage.evaluation.metrics.choices import LETTERS
 from vantage.evaluation.metrics.measure import Measure, by_group
 
 
@@ -41,6 +42,14 @@ def read_reply(row: Record) -> Reply:
         ranked = row.texts("answer_top10")
         return Reply(ranked[0] if ranked else "", ranked)
     return Reply(row.text("text", "answer", "pred", "prediction", "response_pred"))
+
+
+def read_options(row: Record, name: str) -> tuple[str, ...]:
+    """The options of a question, as many as there are letters for; `ContractError` for none or more."""
+    options = row.texts(name)
+    if not 0 < len(options) <= len(LETTERS):
+        raise row.error(f"1 to {len(LETTERS)} options in {name!r}", f"{len(options)}")
+    return options
 
 
 def reply_state(_asked: object, reply: Reply) -> State:

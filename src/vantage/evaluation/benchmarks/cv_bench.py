@@ -34,12 +34,12 @@ def references(path: Path, _scans: Path | None) -> list[Item[Question]]:
 
 
 def _item(name: str, row: Record) -> Item[Question]:
-    options, letter = row.texts("choices"), row.text("answer").strip().strip("()").upper()
+    options, letter = answers.read_options(row, "choices"), row.text("answer").strip().strip("()").upper()
     if letter not in choices.LETTERS[: len(options)] or len(letter) != 1:
         raise row.error(f'the letter of one of {len(options)} choices, as "(A)"', row.text("answer"))
     asked = row.text("question")
     content = Question(
-        asked, options, letter, row.text("task"), row.text("source"), str(row.fields.get("prompt") or asked)
+        asked, options, letter, row.text("task"), row.text("source"), row.note("prompt") or asked
     )
     return Item(name, "", row.where, content)
 

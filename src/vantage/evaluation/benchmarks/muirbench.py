@@ -40,10 +40,10 @@ def references(path: Path, _scans: Path | None) -> list[Item[Question]]:
 
 
 def _item(name: str, row: Record) -> Item[Question]:
-    options, letter = row.texts("options"), row.text("answer").strip().upper()
+    options, letter = answers.read_options(row, "options"), row.text("answer").strip().upper()
     if letter not in choices.LETTERS[: len(options)] or len(letter) != 1:
         raise row.error(f"the letter of one of {len(options)} options", letter)
-    twin = str(row.fields.get("counterpart_idx") if row.fields.get("counterpart_idx") is not None else "")
+    twin = row.note("counterpart_idx")
     content = Question(row.text("question"), options, letter, row.text("task"), "" if twin == "-1" else twin)
     return Item(name, "", row.where, content)
 
