@@ -8,7 +8,7 @@ TESTS ?= tests
 PYTHON ?= python3
 BENCHES := {scans,geometry,models,evaluation}
 RESULTS ?= benchmarks/results
-FUZZED := tests/evaluation/benchmarks/test_fuzz_benchmarks.py
+FUZZED := $(shell find tests -name "test_fuzz_*.py" -not -path "tests/scans/*")
 
 .PHONY: help setup setup-dev demo test test-train test-gpu ui lint format bench bench-gpu fuzz base clean
 

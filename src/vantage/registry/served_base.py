@@ -57,9 +57,17 @@ class ServedBase:
         try:
             found: ServedBase = TypeAdapter(cls).validate_python(fields)
         except ValidationError as error:
+            first = error.errors()[0]
             raise ContractError(
-                "not the base of a packaged model", where=folder / SERVED_FILE, found=error.errors()[0]["msg"]
-            ) from error
+                "not the base of a packaged model", where=f"{folder / SERVED_FILE}, {first['loc']}",
+                expected=first["msg"], found=repr(first["input"])[:80],
+            ) from error  # fmt: skip
+        sound = found.base and min(found.max_new_tokens, found.tokens) > 0
+        if asdict(found) != fields or not sound:
+            raise ContractError(
+                "not the base of a packaged model", where=folder / SERVED_FILE,
+                expected=f"{', '.join(asdict(found))}; a name, and numbers above 0", found=repr(fields)[:200],
+            )  # fmt: skip
         return found
 
     def folder(self, beside: Path) -> Path:

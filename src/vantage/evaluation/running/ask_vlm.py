@@ -127,13 +127,12 @@ class VlmAnswerer:
 
 def _require_plain(adapter: Path) -> None:
     """Situated, grounded and pose-aligned models read prompts that a benchmark's text alone does not make."""
-    from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION
-    from vantage.records.jsonfile import read_json_record
+    from vantage.models.vlm.checkpoint import CONFIG_FILE, read_described
 
-    record = read_json_record(adapter / CONFIG_FILE, RECORD, VERSION)
-    about = record.get("about") or {}
+    described = read_described(adapter)
+    about = described.about
     special = {
-        "situated": record["config"].get("situated") is not None,
+        "situated": described.config.situated is not None,
         "aligned poses": about.get("align") is not None,
         f"{about.get('dialogs')} dialogs": about.get("dialogs", "single") != "single",
     }

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from vantage.align.config import AlignConfig
+from vantage.core.errors import ContractError
 from vantage.models.loading import load_vlm
 from vantage.models.loading.load import LoadedBase, Precision
 from vantage.models.prompts import Preparer
+from vantage.models.recipes import Dialogs
 from vantage.models.situated import SituatedTokens, add_tokens
-from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION, export_merged, load_adapter
+from vantage.models.vlm.checkpoint import CONFIG_FILE, Described, export_merged, load_adapter, read_described
 from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.model import SpatialVlm
 from vantage.models.vlm.request import Generated, Refused, Request, Size
 from vantage.models.vlm.sample import Sample, Turn
-from vantage.records.jsonfile import read_json_record
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,19 @@ class TrainedVlm:
 
         Raises as `load_vlm`, `Preparer.load` and `load_adapter` do.
         """
-        about = read_json_record(adapter / CONFIG_FILE, RECORD, VERSION)
+        described = read_described(adapter)
+        align = _align(adapter, described.about.get("align"))
+        dialogs = described.about.get("dialogs", "single")
+        if dialogs not in get_args(Dialogs):
+            raise ContractError(
+                "not the settings of a trained model", where=f"{adapter / CONFIG_FILE}, about.dialogs",
+                expected=" or ".join(get_args(Dialogs)), found=repr(dialogs)[:80],
+            )  # fmt: skip
         loaded = load_vlm(base, revision, precision)
         prepare = Preparer.load(loaded.model, loaded.folder)
-        tokens = add_tokens(prepare.tokenizer) if about["config"]["situated"] else None
-        told: Mapping[str, Any] = about["about"]
-        align = None if told.get("align") is None else TypeAdapter(AlignConfig).validate_python(told["align"])
+        tokens = add_tokens(prepare.tokenizer) if described.config.situated else None
         model = load_adapter(adapter, loaded, None, tokens)
-        return cls(model, prepare, align, str(told.get("dialogs", "single")))
+        return cls(model, prepare, align, dialogs)
 
     def generator(self, decoding: Decoding) -> Generator:
         """What answers requests."""
@@ -77,17 +84,32 @@ def merge_arm(base: str, adapter: Path, out: Path, revision: str | None = None) 
 
     Raises as `load_vlm` and `load_adapter` do.
     """
-    about = read_json_record(adapter / CONFIG_FILE, RECORD, VERSION)
+    described = read_described(adapter)
     loaded = load_vlm(base, revision)
-    model = load_adapter(adapter, loaded, None, _tokens_for(about, loaded))
-    export_merged(out, model, loaded, about["about"])
+    model = load_adapter(adapter, loaded, None, _tokens_for(described, loaded))
+    export_merged(out, model, loaded, described.about)
     return model
 
 
-def _tokens_for(about: Mapping[str, Any], base: LoadedBase) -> SituatedTokens | None:
-    if not about["config"]["situated"]:
+def _tokens_for(described: Described, base: LoadedBase) -> SituatedTokens | None:
+    if not described.config.situated:
         return None
     return add_tokens(Preparer.load(base.model, base.folder).tokenizer)
+
+
+def _align(adapter: Path, value: Any) -> AlignConfig | None:
+    where = f"{adapter / CONFIG_FILE}, about.align"
+    try:
+        found: AlignConfig | None = TypeAdapter(AlignConfig | None).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ContractError(
+            "not the settings of a trained model", where=where, expected=first["msg"],
+            found=repr(first["input"])[:80],
+        ) from error  # fmt: skip
+    if found is not None and json.loads(json.dumps(asdict(found))) != value:
+        raise ContractError("settings of another version", where=where, expected=asdict(found), found=value)
+    return found
 
 
 def by_id(found: Sequence[Generated | Refused]) -> dict[str, Generated | Refused]:
