@@ -47,7 +47,7 @@ format: setup-dev ## let ruff rewrite what it can
 	ruff check --fix .
 	ruff format .
 
-bench: setup-dev ## each hot path beside the straightforward or published way (ONLY=scans, geometry, models or evaluation)
+bench: setup-dev ## each hot path beside the straightforward or published way (ONLY=scans, ...; VANTAGE_BENCH=small: seconds)
 	@for file in benchmarks/$(or $(ONLY),$(BENCHES))/*.py; do echo "== $$file"; python "$$file"; done
 
 bench-gpu: ## benchmarks/gpu on the GPU that is there, tables into RESULTS=benchmarks/results; nothing is installed

@@ -7,7 +7,9 @@ a benchmark's file mixes them. All three ways give the same tokens.
 from __future__ import annotations
 
 import statistics
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,11 @@ from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.request import Generated, Request
 from vantage.models.vlm.sample import View
 
-REQUESTS, NEW_TOKENS, BUDGET, ROUNDS = 48, 24, 4096, 3
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import sized
+
+REQUESTS, NEW_TOKENS, BUDGET, ROUNDS = sized(48, 6), sized(24, 4), 4096, sized(3, 1)
 SIDE_PX, VOCABULARY, IMAGE_ID = 56, 512, 3
 
 
