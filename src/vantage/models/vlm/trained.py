@@ -15,9 +15,9 @@ from vantage.core.errors import ContractError
 from vantage.models.loading import load_vlm
 from vantage.models.loading.load import LoadedBase, Precision
 from vantage.models.prompts import Preparer
-from vantage.models.recipes import Dialogs
 from vantage.models.situated import SituatedTokens, add_tokens
 from vantage.models.vlm.checkpoint import CONFIG_FILE, Described, export_merged, load_adapter, read_described
+from vantage.models.vlm.dialog import Dialogs
 from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.model import SpatialVlm
 from vantage.models.vlm.request import Generated, Refused, Request, Size
