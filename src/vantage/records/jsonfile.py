@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vantage.core.errors import ContractError
+
+T = TypeVar("T")
 
 
 def parse_json(text: str) -> Any:
@@ -32,6 +35,28 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} comes twice")
+    return found
+
+
+def validated(kind: type[T], value: Any, message: str, where: object) -> T:
+    """The dataclass that a value of JSON describes, with all its fields and no others as they are written.
+
+    `ContractError` with `message` for a value that does not, or that describes one of another version.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        found: T = TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ContractError(
+            message, where=f"{where}, {place}" if place else where, expected=first["msg"],
+            found=repr(first["input"])[:200],
+        ) from error  # fmt: skip
+    told = json.loads(json.dumps(asdict(found)))  # type: ignore[call-overload]
+    if told != value:
+        raise ContractError("settings of another version", where=where, expected=told, found=value)
     return found
 
 

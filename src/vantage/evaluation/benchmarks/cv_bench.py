@@ -11,7 +11,7 @@ import numpy as np
 from vantage.evaluation.benchmarks import answers
 from vantage.evaluation.benchmarks.answers import Reply, group_masks
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
-from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
+from vantage.evaluation.benchmarks.interface import Benchmark, Item, Variant
 from vantage.evaluation.metrics import choices
 from vantage.evaluation.metrics.measure import Measure, by_group, macro_of, slice_of
 
@@ -49,13 +49,6 @@ def key(row: Record) -> str:
     return row.text("question_id", "idx")
 
 
-def state(question: Question, reply: Reply) -> State:
-    """Unparsed is a reply that names no option beyond doubt."""
-    if not reply.text.strip():
-        return "empty"
-    return "answered" if choices.ours(reply.text, question.options) else "unparsed"
-
-
 def _rule(
     letter: Callable[[str, Sequence[str]], str | None],
 ) -> Callable[[Sequence[Item[Question]], Sequence[Reply | None]], dict[str, Measure]]:
@@ -89,7 +82,7 @@ BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     references=references,
     key=key,
     prediction=answers.read_reply,
-    state=state,
+    state=answers.option_state,
     variants={
         "lmms_eval": Variant('the first letter at the start, "the lamp" is T', _rule(_first_letter)),
         "strict": Variant("ours: the option that a reply names beyond doubt", _rule(choices.ours)),

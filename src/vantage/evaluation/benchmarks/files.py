@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -220,6 +220,18 @@ def unique(rows: Sequence[Record], key: Callable[[Record], str]) -> dict[str, Re
             )
         found[name] = row
     return found
+
+
+def require_known(found: Mapping[str, Record], known: Collection[str]) -> None:
+    """Raise `ContractError` for the first prediction whose id none of the references has."""
+    for name, row in found.items():
+        if name not in known:
+            raise ContractError(
+                f"the references have no item {name!r}",
+                where=row.where,
+                expected=f"one of {len(known)} ids, for instance {next(iter(known))!r}",
+                hint="are predictions and references of the same split?",
+            )
 
 
 def beside(path: Path, names: Mapping[str, str]) -> Path:

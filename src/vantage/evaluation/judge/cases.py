@@ -9,7 +9,7 @@ from pathlib import Path
 from vantage.core.errors import ContractError, ParameterError
 from vantage.evaluation.benchmarks import scan2cap, scanqa, sqa3d
 from vantage.evaluation.benchmarks.answers import read_reply
-from vantage.evaluation.benchmarks.files import Record, load, predicted, records, unique
+from vantage.evaluation.benchmarks.files import Record, load, predicted, records, require_known, unique
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,7 @@ def read_cases(benchmark: str, references: Path, predictions: Path | None) -> li
     if predictions is None:
         return list(cases.values())
     said = unique(predicted(predictions, load(predictions), benchmark), key)
-    for name, row in said.items():
-        if name not in cases:
-            raise ContractError(
-                f"the references have no item {name!r}",
-                where=row.where,
-                expected=f"one of {len(cases)} ids, for instance {next(iter(cases))!r}",
-                hint="are predictions and references of the same split?",
-            )
+    require_known(said, cases)
     texts = {name: text(row) for name, row in said.items()}
     return [replace(case, said=texts.get(name)) for name, case in cases.items()]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict, dataclass, replace
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
 import transformers
-from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import save
 from torch import Tensor
 
@@ -21,7 +21,7 @@ from vantage.models.situated import SituatedTokens
 from vantage.models.situated.tokens import NAMES
 from vantage.models.state_file import read_state
 from vantage.models.vlm.model import SpatialVlm, VlmConfig
-from vantage.records.jsonfile import read_json_record
+from vantage.records.jsonfile import read_json_record, validated
 
 RECORD, VERSION = "spatial_vlm", 1
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
@@ -160,19 +160,11 @@ def read_described(folder: Path) -> Described:
     """What an adapter says of itself; `ContractError` where that is missing, damaged or of another kind."""
     path = folder / CONFIG_FILE
     value = read_json_record(path, RECORD, VERSION)
-    try:
-        found: Described = TypeAdapter(Described).validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ContractError(
-            "not the settings of a trained model", where=f"{path}, {'.'.join(map(str, first['loc']))}",
-            expected=first["msg"], found=repr(first["input"])[:200],
-        ) from error  # fmt: skip
-    if asdict(found.config) != value["config"]:
-        raise ContractError(
-            "settings of another version", where=path, expected=asdict(found.config), found=value["config"]
-        )
-    return found
+    missing = object()
+    fields = {field.name: value.get(field.name, missing) for field in dataclass_fields(Described)}
+    for name in [name for name, one in fields.items() if one is missing]:
+        raise ContractError("not the settings of a trained model", where=path, expected=name, found="none")
+    return validated(Described, fields, "not the settings of a trained model", path)
 
 
 def _require_same(path: Path, found: InjectionConfig | None, expected: InjectionConfig) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
-
-from pydantic import TypeAdapter, ValidationError
 
 from vantage.align.config import AlignConfig
 from vantage.core.errors import ContractError
@@ -22,6 +19,7 @@ from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.model import SpatialVlm
 from vantage.models.vlm.request import Generated, Refused, Request, Size
 from vantage.models.vlm.sample import Sample, Turn
+from vantage.records.jsonfile import validated
 
 
 @dataclass(frozen=True)
@@ -98,18 +96,10 @@ def _tokens_for(described: Described, base: LoadedBase) -> SituatedTokens | None
 
 
 def _align(adapter: Path, value: Any) -> AlignConfig | None:
+    if value is None:
+        return None
     where = f"{adapter / CONFIG_FILE}, about.align"
-    try:
-        found: AlignConfig | None = TypeAdapter(AlignConfig | None).validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ContractError(
-            "not the settings of a trained model", where=where, expected=first["msg"],
-            found=repr(first["input"])[:80],
-        ) from error  # fmt: skip
-    if found is not None and json.loads(json.dumps(asdict(found))) != value:
-        raise ContractError("settings of another version", where=where, expected=asdict(found), found=value)
-    return found
+    return validated(AlignConfig, value, "not the settings of a trained model", where)
 
 
 def by_id(found: Sequence[Generated | Refused]) -> dict[str, Generated | Refused]:
