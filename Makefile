@@ -8,6 +8,7 @@ TESTS ?= tests
 PYTHON ?= python3
 BENCHES := {scans,geometry,models,evaluation}
 RESULTS ?= benchmarks/results
+FUZZED := $(shell find tests -name "test_fuzz_*.py" -not -path "tests/scans/*")
 
 .PHONY: help setup setup-dev demo test test-train test-gpu ui lint format bench bench-gpu fuzz base clean
 
@@ -46,7 +47,7 @@ format: setup-dev ## let ruff rewrite what it can
 	ruff check --fix .
 	ruff format .
 
-bench: setup-dev ## each hot path beside the straightforward or published way (ONLY=scans, geometry, models or evaluation)
+bench: setup-dev ## each hot path beside the straightforward or published way (ONLY=scans, ...; VANTAGE_BENCH=small: seconds)
 	@for file in benchmarks/$(or $(ONLY),$(BENCHES))/*.py; do echo "== $$file"; python "$$file"; done
 
 bench-gpu: ## benchmarks/gpu on the GPU that is there, tables into RESULTS=benchmarks/results; nothing is installed
@@ -54,9 +55,10 @@ bench-gpu: ## benchmarks/gpu on the GPU that is there, tables into RESULTS=bench
 	  PYTHONPATH="$(CURDIR)/src:$${PYTHONPATH-}" $(PYTHON) "$$file" --results "$(RESULTS)" || failed=1; \
 	  done; exit $$failed
 
-fuzz: setup-dev ## the readers of raw formats, a minute each (SECONDS=300 for more)
+fuzz: setup-dev ## readers: raw formats a minute each (SECONDS=300 for more), users' files 20 times as many examples
 	@python -m pip install -q --disable-pip-version-check "atheris>=2.3"
 	@python tests/scans/fuzz/drive.py --seconds $(or $(SECONDS),60)
+	@VANTAGE_FUZZ=20 pytest -n 2 $(FUZZED)
 
 base: setup ## train the shipped base of the pocket model again (about 25 minutes on two cores)
 	python -m vantage.models.base

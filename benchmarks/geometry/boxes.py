@@ -7,7 +7,9 @@ both must agree within 1e-6, relatively. Compilation is left out.
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linprog
@@ -18,8 +20,12 @@ from vantage.geometry.box_batch import OrientedBoxes
 from vantage.geometry.boxes import OrientedBox
 from vantage.geometry.iou3d import center_size_iou, iou_matrix, iou_pairs
 
-PAIRS = 100_000
-SAMPLE = 300
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import sized
+
+PAIRS = sized(100_000, 1_000)
+SAMPLE = sized(300, 30)
 
 
 def furniture(rng: np.random.Generator, n: int) -> OrientedBoxes:
@@ -74,7 +80,7 @@ def main() -> None:
         f"threads, {one:.2f} s on one; Qhull {each * PAIRS:.0f} s (from {SAMPLE} pairs), "
         f"{each * PAIRS / one:.0f} times as long as one thread"
     )
-    rows, columns = furniture(rng, 400), furniture(rng, 250)
+    rows, columns = furniture(rng, sized(400, 20)), furniture(rng, sized(250, 20))
     upright_a, upright_b = (np.concatenate([x.center, x.size], axis=1) for x in (a, b))
     exact = iou_pairs(OrientedBoxes.upright(a.center, a.size), OrientedBoxes.upright(b.center, b.size))
     np.testing.assert_allclose(center_size_iou(upright_a, upright_b), exact, rtol=1e-9, atol=1e-12)

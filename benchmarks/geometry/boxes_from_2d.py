@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import open3d as o3d
@@ -33,7 +34,11 @@ from vantage.scans.generated.render import Scene
 from vantage.scans.generated.room import Item
 from vantage.scans.generated.sensor import measured_depth
 
-CONFIG = GeneratedConfig()
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import sized
+
+CONFIG = GeneratedConfig(frames_per_scan=sized(GeneratedConfig().frames_per_scan, 4))
 COLOR, DEPTH = color_camera(CONFIG), depth_camera(CONFIG)
 LEAST_PIXELS = 150
 """Of the colour image; an object that fills fewer is no detection."""
@@ -262,7 +267,7 @@ def main() -> None:
     """Print the table, by class and visible share, and how the confidence ranks."""
     if "--fit" in sys.argv:
         return fit_confidence(20)
-    rooms = int(sys.argv[1]) if len(sys.argv) > 1 else 12
+    rooms = int(sys.argv[1]) if len(sys.argv) > 1 else sized(12, 1)
     rows = [row for k in range(rooms) for row in room_rows(f"room{k:04d}", 7, BoxSettings())]
     print(
         f"{rooms} generated rooms, sensor noise on; medians, sizes with the sign of the median error\n{HEAD}"

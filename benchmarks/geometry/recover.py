@@ -8,8 +8,10 @@ timed on a few of the poses; ours on all of them, what it does once for a scan i
 from __future__ import annotations
 
 import os
+import sys
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +21,10 @@ from vantage.records.objects import ScanPoints
 from vantage.recover.calibrated import Tolerances, visible_fractions
 from vantage.recover.pixel_labels import PixelLabels
 from vantage.recover.published import published_scores
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import require, sized
 
 SCANNET = Pinhole(1296, 968, 1169.621094, 1167.105103, 646.295044, 489.927032)
 DEPTH = Pinhole(320, 240, 205.0, 206.0, 160.0, 120.0)
@@ -114,8 +120,8 @@ def reference(points: ScanPoints, poses: list[np.ndarray], threads: int) -> tupl
 def main() -> None:
     """Print the ratio to the published way, linearity, memory, and what the other parts take."""
     reference(make_points(1000, 5), make_poses(2), 1)  # compiles
-    for n, objects, count in ((30_000, 20, 6), (150_000, 40, 4)):
-        points, poses = make_points(n, objects), make_poses(100)
+    for n, objects, count in sized(((30_000, 20, 6), (150_000, 40, 4)), ((3_000, 5, 2),)):
+        points, poses = make_points(n, objects), make_poses(sized(100, 4))
         for threads in (1, 2):
             start = time.perf_counter()
             slow = published_way(points, poses[:count], 0.1)
@@ -127,7 +133,7 @@ def main() -> None:
                 f"reference mode, {n} points, {objects} objects, {threads} thread(s): {fast_ms:.2f} ms, "
                 f"published way {slow_ms:.1f} ms a pose, {ratio:.0f} times as fast, scores identical"
             )
-    assert ratio >= 25, "the published way must take at least 25 times as long"
+    require(ratio >= 25, "the published way must take at least 25 times as long")
     linearity()
     memory()
     calibrated()
@@ -135,15 +141,17 @@ def main() -> None:
 
 def linearity() -> None:
     """The time of a pose follows the points in view: doubled points, and the same in rooms not in view."""
-    poses = make_poses(40)
-    times = [reference(make_points(n, 40), poses, 1)[0] for n in (150_000, 300_000, 600_000)]
+    poses, n = make_poses(sized(40, 2)), sized(150_000, 1500)
+    times = [reference(make_points(k * n, 40), poses, 1)[0] for k in (1, 2, 4)]
     shown = ", ".join(f"{ms:.2f}" for ms in times)
-    print(f"reference mode, 150, 300, 600 thousand points: {shown} ms a pose")
-    assert times[2] < 8 * times[0], "four times the points must not take more than about four times as long"
-    points = make_points(150_000, 40)
+    print(f"reference mode, 1, 2, 4 times {n / 1000:g} thousand points: {shown} ms a pose")
+    require(times[2] < 8 * times[0], "four times the points must not take more than about four times as long")
+    points = make_points(n, 40)
     rooms = [points.coord + np.float32([20 * k, 0, 0]) for k in range(4)]
     many = ScanPoints.plain(np.concatenate(rooms), np.tile(points.instance, 4))
-    alone = [pose for pose in make_poses(1500) if pose[0, 2] < -0.5]  # facing away from the other rooms
+    alone = [
+        pose for pose in make_poses(sized(1500, 30)) if pose[0, 2] < -0.5
+    ]  # facing away from the other rooms
     one, four = reference(points, alone, 1)[0], reference(many, alone, 1)[0]
     print(
         f"reference mode, three more such rooms behind the camera: {one:.2f} ms a pose, with them {four:.2f}"
@@ -152,19 +160,19 @@ def linearity() -> None:
 
 def memory() -> None:
     """The most memory held at a time does not grow with the poses."""
-    points, peaks = make_points(150_000, 40), []
-    for count in (10, 100):
+    points, peaks = make_points(sized(150_000, 1500), 40), []
+    for count in sized((10, 100), (2, 4)):
         tracemalloc.start()
         published_scores(points.coord, points.instance, make_poses(count), [SCANNET] * count, 0.1)
         peaks.append(tracemalloc.get_traced_memory()[1] / 2**20)
         tracemalloc.stop()
     print(f"reference mode, memory at the most: 10 poses {peaks[0]:.1f} MiB, 100 poses {peaks[1]:.1f} MiB")
-    assert peaks[1] < peaks[0] + 1
+    require(peaks[1] < peaks[0] + 1)
 
 
 def calibrated() -> None:
     """What the default mode takes on a scan of the demo's size and of ScanNet's."""
-    for n, objects, count in ((30_000, 20, 24), (150_000, 40, 24)):
+    for n, objects, count in sized(((30_000, 20, 24), (150_000, 40, 24)), ((3_000, 5, 2),)):
         points, poses, ids = make_points(n, objects), make_poses(count), np.arange(objects)
         depths = [(depth_of_shell(pose), DEPTH) for pose in poses]
         args = (points.coord, points.instance, ids, poses, [COLOR] * count, 0.1, Tolerances())

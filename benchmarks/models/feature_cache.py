@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import copy
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -35,8 +36,12 @@ from vantage.models.patch_geometry import BatchGeometry, PatchGrid
 from vantage.models.vlm.batch import NOT_LEARNED, Batch
 from vantage.models.vlm.model import SpatialVlm, VlmConfig
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import require, sized
+
 SAMPLES, VIEWS, PATCHES, WORDS, IMAGE_ID = 2, 3, 144, 48, 5
-ROUNDS = 7
+ROUNDS = sized(7, 1)
 _CPU_ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _CPU_ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
@@ -168,8 +173,8 @@ def measured(layers: int) -> float:
 def main() -> None:
     """Print ratios for three towers."""
     torch.set_num_threads(1)
-    shares = {layers: measured(layers) for layers in (4, 12, 24)}
-    assert min(shares.values()) >= 0.9, shares
+    shares = {layers: measured(layers) for layers in sized((4, 12, 24), (2,))}
+    require(min(shares.values()) >= 0.9, shares)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ a benchmark's file mixes them. All three ways give the same tokens.
 from __future__ import annotations
 
 import statistics
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,20 +31,24 @@ from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.request import Generated, Request
 from vantage.models.vlm.sample import View
 
-REQUESTS, NEW_TOKENS, BUDGET, ROUNDS = 48, 24, 4096, 3
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import sized
+
+REQUESTS, NEW_TOKENS, BUDGET, ROUNDS = sized(48, 6), sized(24, 4), 4096, sized(3, 1)
 SIDE_PX, VOCABULARY, IMAGE_ID = 56, 512, 3
 
 
-def preparer() -> Preparer:
-    """The model with a tokenizer of words `w4`, `w5`, ..."""
+def preparer(side_px: int = SIDE_PX, patch_px: int = 7, width: int = 128, layers: int = 3) -> Preparer:
+    """The model, its tower of a size, with a tokenizer of words `w4`, `w5`, ..."""
     torch.manual_seed(0)
     text = Qwen2Config(
         vocab_size=VOCABULARY, hidden_size=256, num_hidden_layers=6, num_attention_heads=4, eos_token_id=2,
         num_key_value_heads=2, intermediate_size=768, max_position_embeddings=4096, pad_token_id=0,
     )  # fmt: skip
     vision = SiglipVisionConfig(
-        hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=256, patch_size=7,
-        image_size=SIDE_PX, vision_use_head=False,
+        hidden_size=width, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=2 * width,
+        patch_size=patch_px, image_size=side_px, vision_use_head=False,
     )  # fmt: skip
     config = LlavaConfig(
         vision_config=vision, text_config=text, image_token_index=IMAGE_ID, vision_feature_layer=-1,
@@ -60,8 +66,8 @@ def preparer() -> Preparer:
         tokenizer_object=inner, pad_token="<pad>", unk_token="<unk>", eos_token="<eos>",
         additional_special_tokens=["<image>"],
     )  # fmt: skip
-    square = {"height": SIDE_PX, "width": SIDE_PX}
-    return Preparer(model, words, CLIPImageProcessorPil(size={"shortest_edge": SIDE_PX}, crop_size=square))
+    square = {"height": side_px, "width": side_px}
+    return Preparer(model, words, CLIPImageProcessorPil(size={"shortest_edge": side_px}, crop_size=square))
 
 
 def requests() -> list[Request]:

@@ -30,8 +30,9 @@ from vantage.models.tokens import question_ids
 sys.path.append(str(Path(__file__).parents[1]))
 
 from paired import Seconds, ratio
+from small import require, sized
 
-SCENES, VIEWS, QUESTIONS = 4, 4, 16
+SCENES, VIEWS, QUESTIONS = 4, 4, sized(16, 2)
 BOUND = 1.05
 Tokens = Callable[[], Tensor]
 
@@ -108,7 +109,7 @@ class Bench:
 def main() -> None:
     """Print and check the ratios of every site."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=sized(20, 1))
     pairs = parser.parse_args().pairs
     torch.set_num_threads(1)
     bench, over = Bench(), []
@@ -124,7 +125,7 @@ def main() -> None:
             print(f"{site}: the gradient's way through the frozen tower: step {path} of one without any")
             noise = ratio(bench.step(bias), bench.step(bias), pairs)
             print(f"{site}: a zero bias against itself: step {noise}", flush=True)
-    assert not over, over
+    require(not over, over)
 
 
 if __name__ == "__main__":

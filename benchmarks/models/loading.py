@@ -8,6 +8,7 @@ the same.
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,7 +25,11 @@ from vantage.core.seeds import rng
 from vantage.models.losses import Losses
 from vantage.training.loop import Outcome, Plan, train
 
-STEPS, PICTURES, EDGE, PATCH, WIDTH = 12, 16, 384, 32, 384
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import sized
+
+STEPS, PICTURES, EDGE, PATCH, WIDTH = sized(12, 2), sized(16, 2), sized(384, 64), 32, 384
 
 
 @dataclass(frozen=True)

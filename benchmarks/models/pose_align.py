@@ -11,9 +11,11 @@ reading it back and computing the answer, which no model did.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,7 +38,11 @@ from vantage.models.pocket import GRID
 from vantage.models.vlm.pose_align import aligned
 from vantage.models.vlm.sample import Sample, Turn, View
 
-EGOS, STEPS, ASKED, MARGIN_M = 32, 300, 2000, 0.3
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import require, sized
+
+EGOS, STEPS, ASKED, MARGIN_M = 32, sized(300, 1), sized(2000, 250), 0.3
 CAMERA = Pinhole(64, 64, 48.0, 48.0, 31.5, 31.5)
 LEVEL = Perturbation(position_std_m=0.3, yaw_std_deg=20.0)
 QUESTION = "where is it from me?"
@@ -186,10 +192,10 @@ def main() -> None:
         line(f"{name}, read back by arithmetic", right(told, asked))
     counts = np.bincount([one.quadrants[first_clear(one)] for one in asked], minlength=4)
     line("always the most frequent answer", wilson(int(counts.max()), len(asked)))
-    assert scores["none"].low < counts.max() / ASKED * 100, "without a pose there is nothing to know"
+    require(scores["none"].low < counts.max() / ASKED * 100, "without a pose there is nothing to know")
     for name in ("transform", "embed, pose_point", "embed, pose_view"):
-        assert scores[name].low > 50, name
-        assert scores[f"{name}: other"].low < 28, name
+        require(scores[name].low > 50, name)
+        require(scores[f"{name}: other"].low < 28, name)
 
 
 if __name__ == "__main__":

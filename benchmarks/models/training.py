@@ -7,8 +7,10 @@ one length. Both give the same loss. Then what the arm adds on top: the tower's 
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,10 @@ from vantage.models.packing import answer_logits, pack
 from vantage.models.pocket import build, prefix_positions
 from vantage.models.tokens import IMAGE_ID, answer_id, question_ids
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import sized
+
 QUESTIONS = (
     ("where is the red chair from me?", "back-left"),
     ("is there a blue box?", "no"),
@@ -25,7 +31,7 @@ QUESTIONS = (
     ("is the red chair nearer to me than the blue sofa?", "yes"),
 ) * 4
 SCENES = 2
-REPEATS = 3
+REPEATS = sized(3, 1)
 
 
 def straightforward(model: LlavaForConditionalGeneration, images: Tensor, answer: Tensor) -> Tensor:

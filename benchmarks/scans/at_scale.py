@@ -37,6 +37,10 @@ from vantage.scans.scannet import (
 )
 from vantage.scans.sens import SensWriter
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import require, sized
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 CAMERA = Pinhole(64, 48, 58.0, 58.0, 31.5, 23.5)
 BOUNDS_S = {"vantage ls": 10.0, "vantage run extract": 10.0, "dvc repro extract": 10.0, "dvc status": 15.0}
@@ -53,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--scans", type=int, default=1513)
+    parser.add_argument("--scans", type=int, default=sized(1513, 2))
     parser.add_argument("--keep", type=Path, help="work here and leave it")
     arguments = parser.parse_args()
     root = arguments.keep or Path(tempfile.mkdtemp(prefix="vantage-scale-"))
@@ -80,8 +84,7 @@ def measure(root: Path, scans: int) -> None:
         print(f"{words:20} {seconds:6.1f} s, bound {bound:.0f} s{files if words == 'dvc status' else ''}")
         if seconds > bound:
             failed.append(words)
-    if failed:
-        sys.exit(f"over their bounds: {', '.join(failed)}")
+    require(not failed, f"over their bounds: {', '.join(failed)}")
 
 
 def write_scan(folder: Path, number: int) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -33,12 +34,21 @@ from vantage.scans.layouts.base import Recording
 from vantage.scans.layouts.writing import save_color, save_depth, save_intrinsics, save_matrix
 from vantage.scans.source import convention_of, open_scan
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+from small import sized
+
 SCALES = (1000.0, 5000.0, 6553.5, 4000.0)
-ROOMS = 12
+ROOMS = sized(12, 1)
 #: Noise of poses, each axis: centimetres and degrees.
-NOISE = ((0.0, 0.0), (1.0, 0.5), (3.0, 1.5), (10.0, 5.0), (30.0, 15.0), (60.0, 30.0))
+NOISE = sized(((0.0, 0.0), (1.0, 0.5), (3.0, 1.5), (10.0, 5.0), (30.0, 15.0), (60.0, 30.0)), ((0.0, 0.0),))
 CONFIG = GeneratedConfig(
-    rooms=ROOMS, frames_per_scan=24, depth_width=160, depth_height=120, color_width=256, color_height=192
+    rooms=ROOMS,
+    frames_per_scan=sized(24, 12),
+    depth_width=160,
+    depth_height=120,
+    color_width=256,
+    color_height=192,
 )
 
 
@@ -151,7 +161,9 @@ def pose_noise(rooms: list[Room]) -> None:
 def main() -> None:
     """Print the counts."""
     options = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    options.add_argument("--every", type=int, default=8, help="every so many combinations; 1 for all 192")
+    options.add_argument(
+        "--every", type=int, default=sized(8, 96), help="every so many combinations; 1 for all 192"
+    )
     options.add_argument("--seed", type=int, default=1000)
     given = options.parse_args()
     started = time.perf_counter()

@@ -16,11 +16,11 @@ from vantage.models.families import Site
 from vantage.models.grounded.recipe import INJECTION as GROUNDED_INJECTION
 from vantage.models.injector import InjectionConfig
 from vantage.models.situated import SituatedConfig
+from vantage.models.vlm.dialog import Dialogs
 from vantage.models.vlm.model import Rates, VlmConfig
 from vantage.models.vlm.tuning import LoraSettings, Tune
 
 RecipeName = Literal["multiview", "situated", "grounded", "posealign"]
-Dialogs = Literal["single", "grounded"]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,13 @@ def read_state(path: Path, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
         raise ContractError("a model file is missing", where=path, hint="train it again")
     try:
         state = load(path.read_bytes())
-    except SafetensorError as error:
+    except (
+        SafetensorError,
+        OSError,
+        KeyError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # unknown types among them
         raise ContractError("a file of weights is damaged", where=path, found=error) from error
     for name in sorted(ours.keys() | state.keys()):
         needed, given = (None if name not in s else tuple(s[name].shape) for s in (ours, state))
@@ -32,6 +38,14 @@ def read_state(path: Path, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
             raise ContractError(
                 "a tensor does not fit the model", where=path, expected=f"{name}: {needed or 'none'}",
                 found=given or "none",
+            )  # fmt: skip
+        if (
+            ours[name].is_floating_point() != state[name].is_floating_point()
+            or not state[name].isfinite().all()
+        ):
+            raise ContractError(
+                "a tensor does not fit the model", where=path, expected=f"{name}: finite {ours[name].dtype}",
+                found=f"{state[name].dtype}, or not finite",
             )  # fmt: skip
     return state
 

@@ -21,6 +21,7 @@ from vantage.lift.patches import patch_coordinates
 REQUIRED = ("images", "poses", "intrinsics", "frame", "question")
 OPTIONAL = ("ego", "ego_pose", "T_aligned_raw", "depth", "depth_intrinsics")
 MAX_VIEWS = 8
+_FORMATS = ("JPEG", "PNG", "WEBP")  # what others send is not shown to every reader that Pillow has
 _FAR_M = 60.0  # a room is smaller; millimetres taken for metres are not
 
 
@@ -45,10 +46,11 @@ class Views:
         return ego_of_camera(self.T_aligned_me, "aligned", "ego_level")
 
 
-def read_views(request: Mapping[str, Any], more: Sequence[str] = ()) -> Views:
+def read_views(request: Any, more: Sequence[str] = ()) -> Views:
     """The checked views of a request, the ego's first; `ParameterError` names the key that is wrong.
 
-    `more` are keys that the model reads besides.
+    Whatever the request is: it comes from others, as Python objects or out of JSON. `more` are keys that the
+    model reads besides.
     """
     _check_keys(request, more)
     images = [_image(value, f"images[{i}]") for i, value in enumerate(_images(request["images"]))]
@@ -94,7 +96,8 @@ def _require(holds: bool, where: str, expected: object, found: object, hint: str
         )
 
 
-def _check_keys(request: Mapping[str, Any], more: Sequence[str]) -> None:
+def _check_keys(request: Any, more: Sequence[str]) -> None:
+    _require(isinstance(request, Mapping), "the input", "a mapping of keys to values", type(request).__name__)
     known = (*REQUIRED, *OPTIONAL, *more)
     missing = [key for key in REQUIRED if request.get(key) is None]
     _require(
@@ -105,42 +108,59 @@ def _check_keys(request: Mapping[str, Any], more: Sequence[str]) -> None:
 
 
 def _images(value: Any) -> list[Any]:
-    _require(
-        not isinstance(value, str | bytes | Path), "images", "a list with one picture per view", "one picture"
-    )
-    images = list(value)
+    one = isinstance(value, str | bytes | bytearray | Path | Mapping)
+    _require(not one, "images", "a list with one picture per view", "one picture")
+    images = _listed(value, "images", "a list with one picture per view")
     _require(1 <= len(images) <= MAX_VIEWS, "images", f"1 to {MAX_VIEWS} views", f"{len(images)} views")
     return images
 
 
 def _image(value: Any, where: str) -> UInt8[np.ndarray, "h w 3"]:
     if isinstance(value, str | Path):
-        path = Path(value)
-        _require(path.is_file(), where, "the path of a picture", f"no file {path}")
-        value = path.read_bytes()
+        value = _bytes_of(Path(value), where)
     if isinstance(value, bytes | bytearray):
         value = _decoded(bytes(value), where)
-    array = np.asarray(value)
-    fits = array.ndim == 3 and array.shape[-1] == 3 and array.dtype == np.uint8
-    _require(fits, where, "uint8 (height, width, 3), RGB", f"{array.dtype} {array.shape}")
-    return array
+    expected = "uint8 (height, width, 3), RGB"
+    fits = isinstance(value, np.ndarray) and value.ndim == 3 and value.dtype == np.uint8 and value.size > 0
+    found = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+    _require(fits and value.shape[-1] == 3, where, expected, found)
+    return np.asarray(value)
+
+
+def _bytes_of(path: Path, where: str) -> bytes:
+    try:
+        _require(path.is_file(), where, "the path of a picture", f"no file {str(path)[:200]}")
+        return path.read_bytes()
+    except OSError as error:
+        raise ParameterError(
+            "this is not a picture", where=where, expected="the path of a picture", found=error.strerror
+        ) from error
 
 
 def _decoded(data: bytes, where: str) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+        return np.asarray(Image.open(io.BytesIO(data), formats=_FORMATS).convert("RGB"))
+    except Exception as error:  # damaged pictures: also struct.error, SyntaxError, a bomb of pixels, ...
         raise ParameterError(
             "this is not a picture", where=where, expected="JPEG or PNG", found=error
+        ) from error
+
+
+def _listed(value: Any, where: str, expected: str) -> list[Any]:
+    try:
+        return list(value)
+    except TypeError as error:
+        raise ParameterError(
+            "the model cannot read this input", where=where, expected=expected, found=type(value).__name__
         ) from error
 
 
 def _array(value: Any, where: str, expected: str) -> Float64[np.ndarray, "..."]:
     try:
         return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ParameterError(
             "not numbers of one shape", where=where, expected=expected, found=error
         ) from error
@@ -172,7 +192,8 @@ def _require_rigid(T: np.ndarray, where: str) -> None:
 def _to_aligned(request: Mapping[str, Any]) -> Float64[np.ndarray, "4 4"]:
     """What maps the frame of the poses to the aligned world."""
     frame, given = request["frame"], request.get("T_aligned_raw")
-    _require(frame in ("raw", "aligned"), "frame", "'raw' or 'aligned'", repr(frame))
+    known = isinstance(frame, str) and frame in ("raw", "aligned")
+    _require(known, "frame", "'raw' or 'aligned'", repr(frame)[:80])
     if frame == "aligned":
         _require(given is None, "T_aligned_raw", "none, poses are aligned", "a matrix")
         return np.eye(4)
@@ -187,8 +208,8 @@ def _ego(value: Any, views: int) -> int:
     ego = 0 if value is None else value
     # A table's column with gaps holds floats, hence 1.0 is an index too.
     number = isinstance(ego, int | float | np.integer | np.floating) and not isinstance(ego, bool)
-    fits = number and float(ego).is_integer() and 0 <= ego < views
-    _require(fits, "ego", f"the index of a view, 0 to {views - 1}", repr(value))
+    fits = number and bool(0 <= ego < views) and float(ego).is_integer()
+    _require(fits, "ego", f"the index of a view, 0 to {views - 1}", repr(value)[:80])
     return int(ego)
 
 
@@ -221,6 +242,8 @@ def _depth(
         return None, None
     given = request["depth"]
     expected = f"({len(images)}, height, width) in metres, 0 for holes"
+    numbers = _array(given, "depth", expected)
+    _require(numbers.ndim == 3 and len(numbers) == len(images), "depth", expected, numbers.shape)
     kinds = {np.asarray(part).dtype.kind for part in given}
     _require(
         kinds <= {"f"},
@@ -229,8 +252,9 @@ def _depth(
         f"dtype kinds {sorted(kinds)}",
         "divide millimetres by 1000",
     )
-    depth = _array(given, "depth", expected).astype(np.float32)
-    _require(depth.ndim == 3 and len(depth) == len(images), "depth", expected, depth.shape)
+    with np.errstate(over="ignore"):  # what float32 does not hold is no depth: infinite, and a hole
+        depth = numbers.astype(np.float32)
+    _require(depth.size > 0, "depth", expected, depth.shape)
     seen = depth[np.isfinite(depth) & (depth > 0)]
     far = float(np.median(seen)) if seen.size else 0.0
     _require(far <= _FAR_M, "depth", expected, f"a median of {far:.0f} m", "divide millimetres by 1000")
@@ -245,9 +269,10 @@ def _depth(
 
 def read_questions(value: Any) -> list[str]:
     """The questions of a request; `ParameterError` for what is none."""
-    questions = [value] if isinstance(value, str) else list(value)
+    expected = "a text or a list of texts"
+    questions = [value] if isinstance(value, str) else _listed(value, "question", expected)
     fits = bool(questions) and all(isinstance(q, str) and q.strip() for q in questions)
-    _require(fits, "question", "a text or a list of texts", repr(value))
+    _require(fits, "question", expected, repr(value)[:80])
     return questions
 
 

@@ -7,15 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
 from vantage.core import atomic
 from vantage.core.errors import ContractError, ResourceError
 from vantage.core.hashing import digest_json
 from vantage.models.loading.load import base_fingerprint, base_folder, weight_files
 from vantage.models.loading.nvila import PARTS
 from vantage.models.model_files import MODEL_FILES
-from vantage.records.jsonfile import read_json_record
+from vantage.records.jsonfile import read_json_record, validated
 
 RECORD, VERSION = "served_base", 1
 SERVED_FILE = "served.json"
@@ -55,12 +53,12 @@ class ServedBase:
         """From `served.json`; `ContractError` for a damaged one."""
         value = read_json_record(folder / SERVED_FILE, RECORD, VERSION)
         fields = {key: one for key, one in value.items() if key not in ("record", "version")}
-        try:
-            found: ServedBase = TypeAdapter(cls).validate_python(fields)
-        except ValidationError as error:
+        message = "not the base of a packaged model"
+        found = validated(cls, fields, message, folder / SERVED_FILE)
+        if not found.base or min(found.max_new_tokens, found.tokens) < 1:
             raise ContractError(
-                "not the base of a packaged model", where=folder / SERVED_FILE, found=error.errors()[0]["msg"]
-            ) from error
+                message, where=folder / SERVED_FILE, expected="a name, and numbers above 0", found=found
+            )
         return found
 
     def folder(self, beside: Path) -> Path:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from chat_server import Chat, chatting
+from vantage.core.patience import Patience
 from vantage.evaluation.judge.asking import Asker
 from vantage.evaluation.judge.client import ChatClient
 from vantage.evaluation.judge.replies import ReplyFile
-from vantage.scans.release.patience import Patience
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from targets_annotations import TARGETS
+
+from damaged import changed_trees
 
 SEEDS = [(name, seed) for name, (_, seeds) in TARGETS.items() for seed in seeds]
 WORDS = [
@@ -58,11 +59,6 @@ WORDS = [
         "\u00e9",
     ),
 ]
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.integers(-3, 9) | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
-    max_leaves=6,
-)
 BYTES = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -117,29 +113,9 @@ def test_words_changed(seed: tuple[str, bytes], data: st.DataObject) -> None:
     call(name, b"\n".join(b" ".join(line) for line in lines) + end + body)
 
 
-def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every (container, key) of a JSON tree."""
-    pairs = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
-    inner = [place for _, item in pairs if isinstance(item, (dict, list)) for place in places(item)]
-    return [(value, key) for key, _ in pairs] + inner
-
-
 @BYTES
 @given(st.sampled_from([s for s in SEEDS if s[0] in ("segments", "aggregation", "attributes")]), st.data())
 def test_values_changed(seed: tuple[str, bytes], data: st.DataObject) -> None:
     """JSON trees with a value that is another, gone, or there twice."""
     name, tree = seed[0], json.loads(seed[1])
-    for _ in range(data.draw(st.integers(1, 3))):
-        if not (found := places(tree)):
-            break
-        container, key = data.draw(st.sampled_from(found))
-        match data.draw(st.integers(0, 2)):
-            case 0:
-                container[key] = data.draw(VALUES)
-            case 1:
-                del container[key]
-            case _ if isinstance(container, list):
-                container.append(container[key])
-            case _:
-                container[str(key)] = [container[key]]
-    call(name, json.dumps(tree).encode("utf-8", "surrogatepass"))
+    call(name, json.dumps(data.draw(changed_trees(tree))).encode("utf-8", "surrogatepass"))

@@ -21,13 +21,14 @@ from hypothesis import strategies as st
 
 from scannet_server import Handler, serving
 from vantage.core.errors import ParameterError, ResourceError, ScanUnavailableError
+from vantage.core.patience import FaultError, Patience, retry_after_s
 from vantage.scans.release.address import find_address
 from vantage.scans.release.client import Client
 from vantage.scans.release.config import ScannetConfig
 from vantage.scans.release.files import addresses, check_scan_id, is_scan_id, tree_of, wanted
-from vantage.scans.release.headers import checksum, content_range, if_range, retry_after_s
+from vantage.scans.release.headers import checksum, content_range, if_range
 from vantage.scans.release.meter import Meter
-from vantage.scans.release.patience import FaultError, Patience, persist
+from vantage.scans.release.patience import persist
 from vantage.scans.release.rate import RateLimit
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

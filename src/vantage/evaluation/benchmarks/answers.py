@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from vantage.evaluation import scorers
 from vantage.evaluation.benchmarks.files import Record
 from vantage.evaluation.benchmarks.interface import Item, State, Variant
 from vantage.evaluation.cleaning import clean_answer
+from vantage.evaluation.metrics import choices
 from vantage.evaluation.metrics.measure import Measure, by_group
 
 
@@ -41,6 +42,30 @@ def read_reply(row: Record) -> Reply:
         ranked = row.texts("answer_top10")
         return Reply(ranked[0] if ranked else "", ranked)
     return Reply(row.text("text", "answer", "pred", "prediction", "response_pred"))
+
+
+def read_options(row: Record, name: str) -> tuple[str, ...]:
+    """The options of a question, as many as there are letters for; `ContractError` for none or more."""
+    options = row.texts(name)
+    if not 0 < len(options) <= len(choices.LETTERS):
+        raise row.error(f"1 to {len(choices.LETTERS)} options in {name!r}", f"{len(options)}")
+    return options
+
+
+@runtime_checkable
+class Optioned(Protocol):
+    """A question with options."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options, in the order of their letters."""
+
+
+def option_state(question: Optioned, reply: Reply) -> State:
+    """Unparsed is a reply that names no option beyond doubt."""
+    if not reply.text.strip():
+        return "empty"
+    return "answered" if choices.ours(reply.text, question.options) else "unparsed"
 
 
 def reply_state(_asked: object, reply: Reply) -> State:

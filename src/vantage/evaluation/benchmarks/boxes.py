@@ -6,6 +6,7 @@ ScanNet: axis-aligned). Turned boxes count by their extent, as in every publishe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from vantage.core.errors import ParameterError, ScanError
+from vantage.evaluation.benchmarks.arrays import numbers
 from vantage.evaluation.benchmarks.files import Record
 from vantage.geometry.iou3d import SCANREFER_EPSILON_M3, extent_iou
 from vantage.records.objects import ScanPoints
@@ -25,14 +27,14 @@ Extents = Float64[np.ndarray, "n 2 3"]
 def read_box(row: Record) -> Extent | None:
     """The box of a record: `bbox` (eight corners), `box` (centre, size) or one `aabb_bound`; else None."""
     if row.has("bbox", "box_corners"):
-        corners = _numbers(row, "eight corners in bbox", row.get("bbox", "box_corners"))
+        corners = numbers(row, "eight corners in bbox", row.get("bbox", "box_corners"))
         if corners.shape == (6,):
             return _centre_size(row, corners)
         if corners.shape != (8, 3):
             raise row.error("eight corners, 8 x 3, in bbox", f"shape {corners.shape}")
         return np.stack([corners.min(axis=0), corners.max(axis=0)])
     if row.has("box"):
-        box = _numbers(row, "centre and size in box", row.get("box"))
+        box = numbers(row, "centre and size in box", row.get("box"))
         if box.shape == (8, 3):
             return np.stack([box.min(axis=0), box.max(axis=0)])
         return _centre_size(row, box)
@@ -47,7 +49,7 @@ def read_box(row: Record) -> Extent | None:
 def read_bounds(row: Record) -> Extents:
     """The boxes of `aabb_bound`: n x 2 x 3, or one 2 x 3; an empty list is none."""
     value = row.get("aabb_bound", "aabb")
-    bounds = _numbers(row, "n x 2 x 3 in aabb_bound", value)
+    bounds = numbers(row, "n x 2 x 3 in aabb_bound", value)
     if bounds.size == 0:
         return np.zeros((0, 2, 3))
     if bounds.shape == (2, 3):
@@ -63,16 +65,6 @@ def _centre_size(row: Record, box: np.ndarray) -> Extent:
     if box.shape != (6,) or (box[3:] < 0).any():
         raise row.error("six numbers, centre and size, sizes not below 0", f"{box.tolist()}"[:80])
     return np.stack([box[:3] - box[3:] / 2, box[:3] + box[3:] / 2])
-
-
-def _numbers(row: Record, expected: str, value: object) -> np.ndarray:
-    try:
-        numbers = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise row.error(expected, repr(value)[:80]) from error
-    if not np.isfinite(numbers).all():
-        raise row.error(f"finite numbers, {expected}", repr(value)[:80])
-    return numbers
 
 
 def published_iou(a: Extents, b: Extents) -> Float64[np.ndarray, " n"]:
@@ -98,6 +90,9 @@ def every_iou(a: Extents, b: Float64[np.ndarray, "m 2 3"]) -> Float64[np.ndarray
     low_a, high_a = (np.broadcast_to(a[:, None, side], shape) for side in (0, 1))
     low_b, high_b = (np.broadcast_to(b[None, :, side], shape) for side in (0, 1))
     return extent_iou(low_a, high_a, low_b, high_b)
+
+
+_SCENE = re.compile(r"[\w-][\w.-]{0,127}")
 
 
 @dataclass
@@ -144,8 +139,9 @@ class Scenes:
                 hint="give the scans' folder with --scans",
             )
         path = self.folder / scene
-        if "/" in scene or scene in ("", ".", "..") or not path.is_dir():
-            raise ParameterError("a scene is missing", where=self.folder, expected=f"a folder {scene}")
+        if not _SCENE.fullmatch(scene) or not path.is_dir():
+            expected = f"a folder {scene[:80]!r}, as {row.where} says"
+            raise ParameterError("a scene is missing", where=self.folder, expected=expected)
         recorded = recorded_alignment(path, scene)
         T_aligned_raw = np.eye(4) if recorded is None else recorded
         found = read_annotations(path, scene, T_aligned_raw)

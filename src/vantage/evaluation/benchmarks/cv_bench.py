@@ -11,7 +11,7 @@ import numpy as np
 from vantage.evaluation.benchmarks import answers
 from vantage.evaluation.benchmarks.answers import Reply, group_masks
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
-from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
+from vantage.evaluation.benchmarks.interface import Benchmark, Item, Variant
 from vantage.evaluation.metrics import choices
 from vantage.evaluation.metrics.measure import Measure, by_group, macro_of, slice_of
 
@@ -34,12 +34,12 @@ def references(path: Path, _scans: Path | None) -> list[Item[Question]]:
 
 
 def _item(name: str, row: Record) -> Item[Question]:
-    options, letter = row.texts("choices"), row.text("answer").strip().strip("()").upper()
+    options, letter = answers.read_options(row, "choices"), row.text("answer").strip().strip("()").upper()
     if letter not in choices.LETTERS[: len(options)] or len(letter) != 1:
         raise row.error(f'the letter of one of {len(options)} choices, as "(A)"', row.text("answer"))
     asked = row.text("question")
     content = Question(
-        asked, options, letter, row.text("task"), row.text("source"), str(row.fields.get("prompt") or asked)
+        asked, options, letter, row.text("task"), row.text("source"), row.note("prompt") or asked
     )
     return Item(name, "", row.where, content)
 
@@ -47,13 +47,6 @@ def _item(name: str, row: Record) -> Item[Question]:
 def key(row: Record) -> str:
     """The id, `idx` or `question_id`."""
     return row.text("question_id", "idx")
-
-
-def state(question: Question, reply: Reply) -> State:
-    """Unparsed is a reply that names no option beyond doubt."""
-    if not reply.text.strip():
-        return "empty"
-    return "answered" if choices.ours(reply.text, question.options) else "unparsed"
 
 
 def _rule(
@@ -89,7 +82,7 @@ BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     references=references,
     key=key,
     prediction=answers.read_reply,
-    state=state,
+    state=answers.option_state,
     variants={
         "lmms_eval": Variant('the first letter at the start, "the lamp" is T', _rule(_first_letter)),
         "strict": Variant("ours: the option that a reply names beyond doubt", _rule(choices.ours)),

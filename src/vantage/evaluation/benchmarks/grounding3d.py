@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from vantage.evaluation.benchmarks.arrays import numbers
 from vantage.evaluation.benchmarks.boxes import every_iou
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
@@ -23,6 +24,8 @@ from vantage.evaluation.metrics.measure import Measure, mean_of
 from vantage.geometry.iou2d import rectangle_iou
 
 Corners = Float64[np.ndarray, "8 3"]
+NEAR_M = 1e-6
+"""What is not farther has no image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +44,10 @@ def references(path: Path, _scans: Path | None) -> list[Item[Described]]:
 
 def _item(name: str, row: Record) -> Item[Described]:
     corners = read_corners(row)
-    if (corners[:, 2] <= 0).any():
+    if (corners[:, 2] <= NEAR_M).any():
         raise row.error("corners before the camera (z above 0)", f"z = {corners[:, 2].min():g}")
-    scene = str(row.fields.get("scene_id") or row.fields.get("image") or "")
-    content = Described(str(row.fields.get("description", "")), corners, _intrinsics(row))
+    scene = row.note("scene_id", "image")
+    content = Described(row.note("description"), corners, _intrinsics(row))
     return Item(name, scene, row.where, content)
 
 
@@ -56,32 +59,29 @@ def key(row: Record) -> str:
 def read_corners(row: Record) -> Corners:
     """Eight corners of `bbox`, or those of `box`, centre and size along the camera's axes; metres."""
     value: Any = row.get("bbox", "box")
-    try:
-        numbers = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise row.error("numbers in bbox or box", repr(value)[:80]) from error
-    if not np.isfinite(numbers).all() or numbers.shape not in ((8, 3), (6,)):
-        raise row.error("eight finite corners in bbox, or centre and size in box", repr(value)[:80])
-    if numbers.shape == (8, 3):
-        return numbers
-    if (numbers[3:] < 0).any():
-        raise row.error("sizes not below 0 in box", repr(value)[:80])
-    return np.array([numbers[:3] + (np.array(s) - 0.5) * numbers[3:] for s in np.ndindex(2, 2, 2)])
+    expected = "eight corners in bbox, or centre and size in box"
+    found = numbers(row, expected, value)
+    if found.shape == (8, 3):
+        return found
+    if found.shape != (6,) or (found[3:] < 0).any():
+        raise row.error(f"{expected}, sizes not below 0", repr(value)[:80])
+    return np.array([found[:3] + (np.array(s) - 0.5) * found[3:] for s in np.ndindex(2, 2, 2)])
 
 
 def _intrinsics(row: Record) -> Float64[np.ndarray, "4"]:
     value: Any = row.get("intrinsics", "K")
-    K = np.array(value, dtype=np.float64)
+    expected = "fx, fy, cx, cy or a 3x3 matrix in intrinsics"
+    K = numbers(row, expected, value)
     if K.shape == (3, 3):
         K = K[[0, 1, 0, 1], [0, 1, 2, 2]]
-    if K.shape != (4,) or not np.isfinite(K).all() or (K[:2] <= 0).any():
-        raise row.error("fx, fy, cx, cy or a 3x3 matrix in intrinsics", repr(value)[:80])
+    if K.shape != (4,) or (K[:2] <= 0).any():
+        raise row.error(expected, repr(value)[:80])
     return K
 
 
 def rectangle(corners: Corners, intrinsics: Float64[np.ndarray, "4"]) -> Float64[np.ndarray, "4"] | None:
     """Left, top, right, bottom (px) round the projected corners; None if one is not before the camera."""
-    if (corners[:, 2] <= 0).any():
+    if (corners[:, 2] <= NEAR_M).any():
         return None
     pixels = corners[:, :2] / corners[:, 2:] * intrinsics[:2] + intrinsics[2:]
     return np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
@@ -90,7 +90,7 @@ def rectangle(corners: Corners, intrinsics: Float64[np.ndarray, "4"]) -> Float64
 def aligned(corners: Corners, truth: Corners) -> Corners:
     """The box scaled about the camera until its centre is as deep as the truth's; as it is if behind it."""
     depth = float(corners[:, 2].mean())
-    return corners if depth <= 0 else np.asarray(corners * (truth[:, 2].mean() / depth))
+    return corners if depth <= NEAR_M else np.asarray(corners * (truth[:, 2].mean() / depth))
 
 
 def _rule(

@@ -30,9 +30,8 @@ def _item(name: str, row: Record) -> Item[Question]:
     accepted = row.texts("answers", "answer")
     if not accepted:
         raise row.error("at least one answer", "none")
-    situation = str(row.fields.get("situation") or "")
-    scene = str(row.fields.get("scan_id") or row.fields.get("scene_id") or "")
-    content = Question(row.text("question"), situation, accepted, str(row.fields.get("type") or "others"))
+    scene, kind = row.note("scan_id", "scene_id"), row.note("type") or "others"
+    content = Question(row.text("question"), row.note("situation"), accepted, kind)
     return Item(name, scene, row.where, content)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from vantage.evaluation.benchmarks import answers
 from vantage.evaluation.benchmarks.answers import Reply, group_masks
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
-from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
+from vantage.evaluation.benchmarks.interface import Benchmark, Item, Variant
 from vantage.evaluation.metrics import choices
 from vantage.evaluation.metrics.measure import Measure, by_group, mean_of
 
@@ -40,10 +40,10 @@ def references(path: Path, _scans: Path | None) -> list[Item[Question]]:
 
 
 def _item(name: str, row: Record) -> Item[Question]:
-    options, letter = row.texts("options"), row.text("answer").strip().upper()
+    options, letter = answers.read_options(row, "options"), row.text("answer").strip().upper()
     if letter not in choices.LETTERS[: len(options)] or len(letter) != 1:
         raise row.error(f"the letter of one of {len(options)} options", letter)
-    twin = str(row.fields.get("counterpart_idx") if row.fields.get("counterpart_idx") is not None else "")
+    twin = row.note("counterpart_idx")
     content = Question(row.text("question"), options, letter, row.text("task"), "" if twin == "-1" else twin)
     return Item(name, "", row.where, content)
 
@@ -51,13 +51,6 @@ def _item(name: str, row: Record) -> Item[Question]:
 def key(row: Record) -> str:
     """The id, `idx` or `question_id`."""
     return row.text("question_id", "idx")
-
-
-def state(question: Question, reply: Reply) -> State:
-    """Unparsed is a reply that names no option beyond doubt."""
-    if not reply.text.strip():
-        return "empty"
-    return "answered" if choices.ours(reply.text, question.options) else "unparsed"
 
 
 def _rule(
@@ -120,7 +113,7 @@ BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     references=references,
     key=key,
     prediction=answers.read_reply,
-    state=state,
+    state=answers.option_state,
     variants={
         "official": Variant(
             "the official parser; where it guesses at random, the expected value of its guess",

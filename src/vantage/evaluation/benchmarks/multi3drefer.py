@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from vantage.evaluation.benchmarks.boxes import (
     read_box,
     stacked,
 )
-from vantage.evaluation.benchmarks.files import Record, load, records, unique
+from vantage.evaluation.benchmarks.files import Record, load, record, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
 from vantage.evaluation.benchmarks.masks import read_mask
 from vantage.evaluation.metrics.assignment import best_assignment
@@ -64,9 +64,9 @@ def _item(name: str, row: Record, scenes: Scenes) -> Item[Described]:
     scene, ids, case = row.text("scene_id"), row.get("object_ids"), row.text("eval_type")
     if case not in CASES:
         raise row.error(f"eval_type one of {', '.join(CASES)}", case)
-    if not isinstance(ids, list) or not all(str(k).isdigit() for k in ids):
+    if not isinstance(ids, list):
         raise row.error("a list of numbers in object_ids", repr(ids)[:80])
-    wanted = [int(k) for k in ids]
+    wanted = [Record(row.where, {"object_ids": k}).whole("object_ids") for k in ids]
     if row.has("aabb_bound"):
         boxes = read_bounds(row)
         if len(boxes) != len(wanted):
@@ -105,7 +105,8 @@ def upload(path: Path, value: Any, items: Sequence[Item[Described]]) -> dict[str
     known, found = {item.id for item in items}, {}
     for scene, rows in value.items():
         for i, fields in enumerate(rows, start=1):
-            row = Record(f"{path}, {scene}, record {i}", {"scene_id": scene, **fields})
+            given = record(f"{path}, {scene}, record {i}", fields)
+            row = replace(given, fields={"scene_id": scene, **given.fields})
             name = key(row)
             if name not in known or name in found:
                 message = "comes twice" if name in found else "is not in the references"

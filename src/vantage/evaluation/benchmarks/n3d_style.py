@@ -6,6 +6,7 @@ says the same yes or no as the truth, else the same directions, else matches as 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,10 +44,11 @@ def _item(name: str, row: Record) -> Item[Question]:
     kind, truth = row.text("type"), row.text("answer")
     if kind not in ("numeric", "open"):
         raise row.error("type numeric or open", kind)
-    if kind == "numeric" and numbers.only_length_m(truth) is None:
-        raise row.error("one number in the answer", truth)
+    wanted = numbers.only_length_m(truth)
+    if kind == "numeric" and (wanted is None or not math.isfinite(wanted)):
+        raise row.error("one number in the answer", repr(truth)[:80])
     content = Question(row.text("question"), truth, kind == "numeric")
-    return Item(name, str(row.fields.get("scene_id") or ""), row.where, content)
+    return Item(name, row.note("scene_id"), row.where, content)
 
 
 def key(row: Record) -> str:

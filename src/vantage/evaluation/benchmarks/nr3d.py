@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from vantage.evaluation.benchmarks.answers import group_masks
 from vantage.evaluation.benchmarks.boxes import Extent, Scenes, published_iou, read_box, stacked
-from vantage.evaluation.benchmarks.files import Record, load, records
+from vantage.evaluation.benchmarks.files import Record, load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
 from vantage.evaluation.metrics.measure import Measure, by_group
 
 _VIEW_WORDS = frozenset(
     ["front", "behind", "back", "right", "left", "facing", "leftmost", "rightmost", "looking", "across"]
 )
+_COUNT = re.compile(r"[0-9]{1,9}")
+_LONGEST = 20_000
+"""Letters of a printed list of words that Python may be asked to read; people write a few hundred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,33 +51,40 @@ class Found:
 def references(path: Path, scans: Path | None) -> list[Item[Uttered]]:
     """Items of `nr3d.csv`, `question_id` being the row's number from 0, or the file's `assignmentid`."""
     scenes = Scenes(scans)
-    return [_item(i, row, scenes) for i, row in enumerate(records(path, load(path)))]
+    rows = [
+        row
+        if row.has("question_id", "assignmentid")
+        else replace(row, fields={**row.fields, "question_id": i})
+        for i, row in enumerate(records(path, load(path)))
+    ]
+    return [_item(name, row, scenes) for name, row in unique(rows, key).items()]
 
 
-def _item(index: int, row: Record, scenes: Scenes) -> Item[Uttered]:
+def _item(name: str, row: Record, scenes: Scenes) -> Item[Uttered]:
     scene, parts = row.text("scan_id"), row.text("stimulus_id").split("-")
-    try:
-        objects, target = int(parts[2]), int(parts[3])
-    except (IndexError, ValueError) as error:
+    target, distractors = row.whole("target_id"), len(parts[4:])
+    if len(parts) < 4 or not _COUNT.fullmatch(parts[2]):
         expected = "scene-label-objects-target-distractors in stimulus_id"
-        raise row.error(expected, row.text("stimulus_id")) from error
-    if len(parts[4:]) != objects - 1 or str(target) != row.text("target_id"):
+        raise row.error(expected, row.text("stimulus_id")[:80])
+    if parts[2:4] != [str(distractors + 1), str(target)]:
         raise row.error(
-            f"{objects - 1} distractors and target {row.text('target_id')} in stimulus_id",
-            row.text("stimulus_id"),
+            f"{int(parts[2]) - 1} distractors and target {target} in stimulus_id",
+            row.text("stimulus_id")[:80],
         )
+    mentioned = str(row.fields.get("mentions_target_class", "True")).lower()
+    if mentioned not in ("true", "false"):
+        raise row.error("true or false in mentions_target_class", mentioned[:80])
     box = read_box(row)
     if box is None and scenes.folder is not None:
         box = scenes.box(scene, target, row)
     content = Uttered(
         utterance=row.text("utterance"),
         target=target,
-        hard=objects > 2,
+        hard=distractors > 1,
         view_dependent=not _VIEW_WORDS.isdisjoint(_tokens(row)),
-        mentions_class=str(row.fields.get("mentions_target_class", "True")).lower() == "true",
+        mentions_class=mentioned == "true",
         box=box,
     )
-    name = str(row.fields.get("question_id") or row.fields.get("assignmentid") or index)
     return Item(name, scene, row.where, content)
 
 
@@ -82,12 +93,12 @@ def _tokens(row: Record) -> list[str]:
     value = row.get("tokens")
     if isinstance(value, str):
         try:
-            value = ast.literal_eval(value)
-        except (ValueError, SyntaxError) as error:
+            value = ast.literal_eval(value[:_LONGEST])
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise row.error("a printed list of words in tokens", value[:80]) from error
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise row.error("a list of words in tokens", repr(value)[:80])
-    return [str(word) for word in value]
+    return value
 
 
 def key(row: Record) -> str:
@@ -102,10 +113,7 @@ def prediction(row: Record) -> Found:
         if box is None:
             raise row.error("target_id, bbox or box", "none")
         return Found(None, box)
-    text = row.text("target_id")
-    if not text.lstrip("-").isdigit():
-        raise row.error("a number as target_id", text)
-    return Found(int(text), box)
+    return Found(row.whole("target_id"), box)
 
 
 def state(_uttered: Uttered, _found: Found) -> State:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vantage.evaluation.benchmarks.boxes import Extent, Scenes, read_box
-from vantage.evaluation.benchmarks.files import Record, load, records
+from vantage.evaluation.benchmarks.files import Record, load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, State
 from vantage.evaluation.benchmarks.scan2cap_rules import VARIANTS
 from vantage.evaluation.benchmarks.scan2cap_uploads import read_upload
@@ -38,7 +38,7 @@ def references(path: Path, scans: Path | None) -> list[Item[Described]]:
     """
     value, scenes = load(path), Scenes(scans)
     if isinstance(value, dict):
-        return [_from_corpus(path, scenes, name, texts) for name, texts in value.items()]
+        return [_from_corpus(name, row, scenes) for name, row in corpus(path, value).items()]
     grouped: dict[str, list[Record]] = {}
     for row in records(path, value):
         grouped.setdefault(object_key(row.text("scene_id"), row.text("object_id")), []).append(row)
@@ -51,30 +51,38 @@ def _from_records(scenes: Scenes, name: str, rows: Sequence[Record]) -> Item[Des
     scene = first.text("scene_id")
     box = read_box(first)
     if box is None:
-        box = scenes.box(scene, _object_id(first), first)
+        box = scenes.box(scene, first.whole("object_id"), first)
     return Item(name, scene, first.where, Described(box, tuple(captions)))
 
 
-def _from_corpus(path: Path, scenes: Scenes, key: str, value: Any) -> Item[Described]:
-    fields = value if isinstance(value, dict) else {"captions": value}
-    row = Record(f"{path}, key {key}", fields)
-    scene, _, rest = key.partition("|")
-    row = Record(row.where, {**fields, "object_id": rest.split("|")[0]})
-    captions = row.texts("captions")
-    if not captions:
-        raise row.error("at least one caption", "none")
-    box = read_box(row)
+def corpus(path: Path, value: Mapping[str, Any]) -> dict[str, Record]:
+    """The objects of a corpus file, key to captions, with `scene_id`, `object_id` and `captions` as fields.
+
+    `ContractError` for a key of another form, an object that comes twice, and one without captions.
+    """
+    rows = []
+    for name, texts in value.items():
+        fields = texts if isinstance(texts, dict) else {"captions": texts}
+        parts = name.split("|")
+        row = Record(f"{path}, key {name}", fields)
+        if len(parts) < 2 or not all(parts[:2]):
+            raise row.error("scene|object_id as a key", repr(name)[:80])
+        if not row.texts("captions"):
+            raise row.error("at least one caption", "none")
+        rows.append(Record(row.where, {**fields, "scene_id": parts[0], "object_id": parts[1]}))
+    return unique(rows, lambda row: object_key(row.text("scene_id"), row.text("object_id")))
+
+
+def unwrapped(row: Record) -> tuple[str, ...]:
+    """The captions of a corpus without the words that they begin and end with."""
+    return tuple(text.removeprefix("sos ").removesuffix(" eos") for text in row.texts("captions"))
+
+
+def _from_corpus(name: str, row: Record, scenes: Scenes) -> Item[Described]:
+    scene, box = row.text("scene_id"), read_box(row)
     if box is None:
-        box = scenes.box(scene, _object_id(row), row)
-    unwrapped = (text.removeprefix("sos ").removesuffix(" eos") for text in captions)
-    return Item(object_key(scene, row.text("object_id")), scene, row.where, Described(box, tuple(unwrapped)))
-
-
-def _object_id(row: Record) -> int:
-    text = row.text("object_id")
-    if not text.isdigit():
-        raise row.error("a number as object_id", text)
-    return int(text)
+        box = scenes.box(scene, row.whole("object_id"), row)
+    return Item(name, scene, row.where, Described(box, unwrapped(row)))
 
 
 def object_key(scene: str, object_id: str) -> str:
@@ -87,7 +95,7 @@ def key(row: Record) -> str:
     if row.has("question_id"):
         parts = row.text("question_id").split("|")
         if len(parts) < 2:
-            raise row.error("scene|object_id in question_id", row.text("question_id"))
+            raise row.error("scene|object_id in question_id", repr(row.text("question_id"))[:80])
         return object_key(*parts[:2])
     return object_key(row.text("scene_id"), row.text("object_id"))
 

@@ -51,11 +51,11 @@ def references(path: Path, _scans: Path | None) -> list[Item[Question]]:
 
 
 def _item(name: str, row: Record) -> Item[Question]:
-    question = str(row.fields.get("question", ""))
+    question = row.note("question")
     accepted = row.texts("answers", "text")
     if not accepted:
         raise row.error("at least one answer", "none: the answers of the test splits are withheld")
-    scene = str(row.fields.get("scene_id", ""))
+    scene = row.note("scene_id")
     content = Question(question, accepted, question_class(question), _object_ids(row))
     return Item(name, scene, row.where, content)
 

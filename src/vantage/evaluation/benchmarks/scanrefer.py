@@ -98,20 +98,16 @@ def class_name(object_name: str, table: LabelTable | None = None) -> str:
 
 
 def _item(name: str, row: Record, scenes: Scenes, kinds: Mapping[str, str]) -> Item[Described]:
-    scene, object_id = row.text("scene_id"), row.text("object_id")
-    if not object_id.isdigit():
-        raise row.error("a number as object_id", object_id)
+    scene, object_id = row.text("scene_id"), row.whole("object_id")
     box = read_box(row)
     if box is None:
-        box = scenes.box(scene, int(object_id), row)
+        box = scenes.box(scene, object_id, row)
     points = None
     if scenes.folder is not None:
-        points = as_indices(scenes.points(scene, row).instance == int(object_id))
-    kind = kinds[object_id]
+        points = as_indices(scenes.points(scene, row).instance == object_id)
+    kind = kinds[row.text("object_id")]
     alone = sum(other == kind for other in kinds.values()) == 1
-    content = Described(
-        str(row.fields.get("description", "")), box, alone, kind == _OTHERS, points, int(object_id)
-    )
+    content = Described(row.note("description"), box, alone, kind == _OTHERS, points, object_id)
     return Item(name, scene, row.where, content)
 
 

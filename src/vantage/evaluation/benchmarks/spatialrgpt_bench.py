@@ -6,6 +6,7 @@ for numbers are kept; reading is done by rules of ours, so that a reply scores t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from vantage.evaluation.benchmarks import answers
 from vantage.evaluation.benchmarks.answers import Reply, group_masks
-from vantage.evaluation.benchmarks.files import Record, load, records, unique
+from vantage.evaluation.benchmarks.files import Record, load, record, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
 from vantage.evaluation.cleaning import clean_answer
 from vantage.evaluation.metrics import numbers, spoken
@@ -43,22 +44,23 @@ def _item(name: str, row: Record) -> Item[Question]:
     info = row.get("qa_info")
     if not isinstance(info, dict) or info.get("type") not in ("qualitative", "quantitative"):
         raise row.error("qa_info with type qualitative or quantitative", repr(info)[:80])
-    category = str(info.get("category", ""))
+    category = Record(row.where, info).note("category")
     truth = _turn(row, -1) if row.has("conversations") and not row.has("gt") else row.text("gt")
     asked = row.text("question", "text_q") if row.has("question", "text_q") else _turn(row, 0)
     kind: Kind = "choice"
     if info["type"] == "quantitative":
         kind = "clock" if category == "direction" else "length"
-        if (spoken.clock_hour if kind == "clock" else numbers.only_length_m)(truth) is None:
-            raise row.error(f"one {'hour' if kind == 'clock' else 'length'} in the answer", truth)
+        number = (spoken.clock_hour if kind == "clock" else numbers.only_length_m)(truth)
+        if number is None or not math.isfinite(number):
+            raise row.error(f"one {'hour' if kind == 'clock' else 'length'} in the answer", repr(truth)[:80])
     return Item(name, "", row.where, Question(asked, truth, kind, category or kind))
 
 
 def _turn(row: Record, which: int) -> str:
     turns = row.get("conversations")
-    if not isinstance(turns, list) or not turns or not isinstance(turns[which], dict):
+    if not isinstance(turns, list) or not turns:
         raise row.error("conversations with turns", repr(turns)[:80])
-    return str(turns[which].get("value", ""))
+    return record(f"{row.where}, conversations", turns[which]).text("value")
 
 
 def key(row: Record) -> str:

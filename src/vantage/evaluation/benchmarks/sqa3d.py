@@ -12,7 +12,7 @@ import numpy as np
 from vantage.core.errors import ContractError
 from vantage.evaluation.benchmarks import answers
 from vantage.evaluation.benchmarks.answers import Reply
-from vantage.evaluation.benchmarks.files import Record, beside, load, records, unique
+from vantage.evaluation.benchmarks.files import Record, beside, load, record, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, Variant
 from vantage.evaluation.benchmarks.sqa3d_localization import heading_of, position_of
 from vantage.evaluation.metrics.measure import Measure, mean_of
@@ -94,12 +94,12 @@ def companion(path: Path) -> Path:
 def _item(name: str, asked: Record, noted: Record) -> Item[Question]:
     question, situation = asked.text("question"), asked.text("situation")
     rows = noted.get("answers")
-    if not isinstance(rows, list) or not all(isinstance(a, dict) and "answer" in a for a in rows) or not rows:
+    if not isinstance(rows, list) or not rows:
         raise noted.error("answers with an answer each", repr(rows)[:80])
+    accepted = tuple(record(f"{noted.where}, answers", row).text("answer") for row in rows)
     scene = asked.text("scene_id")
     place = noted.fields.get("rotation"), noted.fields.get("position")
     identity = repr((scene, place, question, situation))
-    accepted = tuple(str(a["answer"]) for a in rows)
     content = Question(question, situation, accepted, question_type(question), identity, noted)
     return Item(name, scene, noted.where, content)
 

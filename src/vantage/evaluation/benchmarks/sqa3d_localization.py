@@ -8,7 +8,7 @@ depends on that, nor on the frame, as long as predictions and references share o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,13 @@ import numpy as np
 from jaxtyping import Float64
 
 from vantage.core.errors import ContractError
+from vantage.evaluation.benchmarks.arrays import named, numbers
 from vantage.evaluation.benchmarks.files import Record, beside, load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, State
 from vantage.evaluation.benchmarks.localization_rules import VARIANTS
 
 HYPOTHESES = 3
+_SHORTEST = 1e-6
 _COMPANIONS = {"localization_annotations": "situations", "situations": "localization_annotations"}
 
 
@@ -115,14 +117,15 @@ def _sigma(row: Record, name: str) -> float | None:
     value = row.fields.get(name)
     if value is None:
         return None
-    if not isinstance(value, (int, float)) or not np.isfinite(value) or value <= 0:
-        raise row.error(f"a number above 0 in {name}", repr(value))
-    return float(value)
+    found = numbers(row, f"a number above 0 in {name}", value)
+    if found.shape or not found > 0:
+        raise row.error(f"a number above 0 in {name}", repr(value)[:80])
+    return float(found)
 
 
 def position_of(row: Record, value: object) -> Float64[np.ndarray, "2"]:
     """x and y of a position given by named components, metres; `ContractError` for anything else."""
-    return _named(row, value, ("x", "y"), "a position with x and y")
+    return named(row, value, ("x", "y"), "a position with x and y")
 
 
 def heading_of(row: Record, value: object) -> float:
@@ -132,26 +135,13 @@ def heading_of(row: Record, value: object) -> float:
     """
     if isinstance(value, Mapping) and "_x" not in value and "x" in value:
         value = {f"_{name}": number for name, number in value.items()}
-    x, y, z, w = _named(row, value, ("_x", "_y", "_z", "_w"), "a rotation with _x, _y, _z and _w")
+    x, y, z, w = named(row, value, ("_x", "_y", "_z", "_w"), "a rotation with _x, _y, _z and _w")
     length = math.hypot(x, y, z, w)
-    if length == 0:
-        raise row.error("a quaternion other than 0", value)
+    if length < _SHORTEST:
+        raise row.error("a quaternion other than 0", repr(value)[:80])
     x, y, z, w = (float(c) / (length if w >= 0 else -length) for c in (x, y, z, w))  # q and -q are one
     angle = 2 * math.atan2(math.hypot(x, y, z), w)
     return z * (angle / math.sin(angle / 2) if angle > 1e-3 else 2 + angle**2 / 12)
-
-
-def _named(row: Record, value: object, names: Sequence[str], expected: str) -> Float64[np.ndarray, " k"]:
-    """Components by name: their order in the file means nothing."""
-    if not isinstance(value, Mapping) or any(name not in value for name in names):
-        raise row.error(expected, repr(value)[:80])
-    try:
-        numbers = np.array([value[name] for name in names], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise row.error(expected, repr(value)[:80]) from error
-    if not np.isfinite(numbers).all():
-        raise row.error(expected, repr(value)[:80])
-    return numbers
 
 
 def state(_situation: Situation, guess: Guess) -> State:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from vantage.evaluation.metrics.measure import Measure, macro_of, mean_of, slice
 _DIRECTION = "object_rel_direction"
 LEVELS = tuple(f"{_DIRECTION}_{level}" for level in ("easy", "medium", "hard"))
 NUMERIC = ("object_counting", "object_abs_distance", "object_size_estimation", "room_size_estimation")
+_NUMBER = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9]+\.")
 CHOICE = ("object_rel_distance", *LEVELS, "route_planning", "obj_appearance_order")
 
 
@@ -41,14 +44,15 @@ def _item(name: str, row: Record) -> Item[Question]:
     kind, truth = row.text("question_type"), row.text("ground_truth")
     if kind not in NUMERIC + CHOICE:
         raise row.error(f"one of {', '.join(NUMERIC + CHOICE)}", kind)
-    options = row.texts("options") if kind in CHOICE else ()
+    options = answers.read_options(row, "options") if kind in CHOICE else ()
     number = 0.0
     if kind in NUMERIC:
-        try:
-            number = float(truth)
-        except ValueError as error:
-            raise row.error("a number as ground truth", truth) from error
-    scene = f"{row.fields.get('dataset', '')}/{row.text('scene_name')}"
+        number = float(truth) if _NUMBER.fullmatch(truth.strip()) else -1.0
+        if not 0 <= number < math.inf:
+            raise row.error("a number as ground truth", repr(truth)[:80])
+    elif len(truth.strip()) != 1 or truth.strip().upper() not in choices.LETTERS[: len(options)]:
+        raise row.error(f"the letter of one of {len(options)} options as ground truth", repr(truth)[:80])
+    scene = f"{row.note('dataset')}/{row.text('scene_name')}"
     return Item(name, scene, row.where, Question(row.text("question"), kind, truth.strip(), options, number))
 
 

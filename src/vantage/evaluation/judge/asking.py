@@ -9,13 +9,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from vantage.core.errors import ResourceError
+from vantage.core.patience import LONGEST_ASKED_S, FaultError, Patience
 from vantage.core.progress import Progress, Silent
 from vantage.evaluation.judge.cases import Case
 from vantage.evaluation.judge.client import ChatClient, RefusalError, Reply
 from vantage.evaluation.judge.replies import ReplyFile, reply_key
 from vantage.evaluation.judge.rubrics import Messages, Rubric
 from vantage.evaluation.judge.verdict import Decision, parse
-from vantage.scans.release.patience import LONGEST_ASKED_S, FaultError, Patience
 
 _LETTERS_A_TOKEN = 4
 _TOKENS_A_REPLY = 60

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from vantage.core.errors import ContractError, ParameterError
 from vantage.evaluation.benchmarks import scan2cap, scanqa, sqa3d
 from vantage.evaluation.benchmarks.answers import read_reply
-from vantage.evaluation.benchmarks.files import Record, load, predicted, records, unique
+from vantage.evaluation.benchmarks.files import Record, load, predicted, records, require_known, unique
 
 
 @dataclass(frozen=True)
@@ -62,14 +61,7 @@ def read_cases(benchmark: str, references: Path, predictions: Path | None) -> li
     if predictions is None:
         return list(cases.values())
     said = unique(predicted(predictions, load(predictions), benchmark), key)
-    for name, row in said.items():
-        if name not in cases:
-            raise ContractError(
-                f"the references have no item {name!r}",
-                where=row.where,
-                expected=f"one of {len(cases)} ids, for instance {next(iter(cases))!r}",
-                hint="are predictions and references of the same split?",
-            )
+    require_known(said, cases)
     texts = {name: text(row) for name, row in said.items()}
     return [replace(case, said=texts.get(name)) for name, case in cases.items()]
 
@@ -89,23 +81,15 @@ def _sqa3d(path: Path) -> dict[str, Case]:
 def _scan2cap(path: Path) -> dict[str, Case]:
     value = load(path)
     if isinstance(value, dict):
-        return {case.id: case for name, texts in value.items() for case in [_corpus(path, name, texts)]}
+        return {
+            name: Case(name, row.text("scene_id"), "", "", scan2cap.unwrapped(row))
+            for name, row in scan2cap.corpus(path, value).items()
+        }
     captions: dict[str, list[str]] = {}
     for row in records(path, value):
         name = scan2cap.object_key(row.text("scene_id"), row.text("object_id"))
         captions.setdefault(name, []).append(row.text("description"))
     return {name: Case(name, name.split("|")[0], "", "", tuple(texts)) for name, texts in captions.items()}
-
-
-def _corpus(path: Path, name: str, value: Any) -> Case:
-    row = Record(f"{path}, key {name}", value if isinstance(value, dict) else {"captions": value})
-    parts = name.split("|")
-    if len(parts) < 2:
-        raise row.error("scene|object_id as a key", name)
-    texts = tuple(text.removeprefix("sos ").removesuffix(" eos") for text in row.texts("captions"))
-    if not texts:
-        raise row.error("at least one caption", "none")
-    return Case(scan2cap.object_key(*parts[:2]), parts[0], "", "", texts)
 
 
 def _caption(row: Record) -> str:

@@ -14,8 +14,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from vantage.core.errors import ParameterError
-from vantage.scans.release.headers import retry_after_s
-from vantage.scans.release.patience import FaultError
+from vantage.core.patience import FaultError, retry_after_s
 
 KEY_VARIABLE = "VANTAGE_JUDGE_KEY"
 OPENAI_VARIABLE = "OPENAI_API_KEY"

@@ -11,6 +11,7 @@ from typing import Any
 from vantage.core.errors import ResourceError
 from vantage.core.hashing import digest_json
 from vantage.evaluation.judge.client import Reply
+from vantage.records.jsonfile import parse_json
 
 
 def reply_key(settings: dict[str, Any], rubric: str, messages: list[dict[str, str]], seed: int) -> str:
@@ -64,8 +65,12 @@ class ReplyFile:
         found = {}
         for line in data.split(b"\n"):
             try:
-                row = json.loads(line)
-                found[str(row["key"])] = Reply(str(row["text"]), str(row["thoughts"]), bool(row["cut"]))
+                row = parse_json(line.decode())
+                key, reply = row["key"], Reply(row["text"], row["thoughts"], row["cut"])
             except (ValueError, LookupError, TypeError):
                 continue
+            if isinstance(reply.cut, bool) and all(
+                isinstance(t, str) for t in (key, reply.text, reply.thoughts)
+            ):
+                found[key] = reply
         return found

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from typing import Any
+
+from vantage.records.jsonfile import parse_json
 
 _THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL)
@@ -39,8 +39,8 @@ def parse(reply: str, yes: str, no: str) -> Decision:
     if not text:
         return Decision(None, failure="an empty reply")
     try:
-        value = json.loads(text, object_pairs_hook=_without_doubles)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(text)
+    except ValueError as error:
         return Decision(None, failure=f"not one JSON object: {str(error)[:80]}")
     if not isinstance(value, dict) or set(value) != {"reason", "verdict"}:
         return Decision(None, failure="not an object of reason and verdict")
@@ -48,10 +48,3 @@ def parse(reply: str, yes: str, no: str) -> Decision:
     if not isinstance(reason, str) or verdict not in (yes, no):
         return Decision(None, failure=f"the verdict is neither {yes!r} nor {no!r}")
     return Decision(verdict == yes, reason)
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key comes twice")
-    return found

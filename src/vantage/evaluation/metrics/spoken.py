@@ -11,6 +11,9 @@ _NO = re.compile(r"\b(?:no|nope|not|isn't|incorrect|false|actually)\b", re.IGNOR
 _REGION = re.compile(r"\bregion\s*\[?(\d+)\]?", re.IGNORECASE)
 _HOUR = re.compile(r"\b(\d{1,2}|[a-z]+)\s*o'?\s*clock\b", re.IGNORECASE)
 
+_DIGITS = 9
+"""Of a region's number at most."""
+
 
 def polarity(text: str) -> bool | None:
     """True for yes, False for no, by whichever word comes first; None without one."""
@@ -23,7 +26,7 @@ def polarity(text: str) -> bool | None:
 def first_region(text: str) -> int | None:
     """The number of the region that is named first, or None."""
     match = _REGION.search(text)
-    return int(match.group(1)) if match else None
+    return int(match.group(1)) if match and len(match.group(1)) <= _DIGITS else None
 
 
 def clock_hour(text: str) -> int | None:

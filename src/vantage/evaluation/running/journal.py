@@ -19,6 +19,7 @@ from vantage.core.errors import ContractError, ResourceError
 from vantage.core.hashing import digest_bytes
 from vantage.evaluation.benchmarks.files import HEADER, SET_ASIDE
 from vantage.evaluation.running.ask import Answer, Ask, SetAside
+from vantage.records.jsonfile import parse_json
 
 VERSION = 1
 _CAUSES = {
@@ -61,8 +62,10 @@ def read_rows(path: Path, header: Mapping[str, Any]) -> dict[str, Row]:
     Raises:
         ContractError: the file is of another run (the first difference is told), or a line is damaged.
     """
-    whole = _whole(path.read_bytes())
-    lines = whole.decode().split("\n")[:-1]
+    try:
+        lines = _whole(path.read_bytes()).decode().split("\n")[:-1]
+    except UnicodeDecodeError as error:
+        raise ContractError("not a text file", where=path, expected="UTF-8", found=error.reason) from error
     if not lines:
         return {}
     _require_same(path, _json(path, 1, lines[0]), {HEADER: VERSION, **header})
@@ -156,12 +159,19 @@ def _lock(path: Path, handle: int) -> None:
 
 def _json(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        value = json.loads(line)
+        value = parse_json(line)
+        if not isinstance(value, dict) or (number > 1 and not _is_row(value)):
+            raise ContractError("not a prediction", where=f"{path}:{number}", found=line[:80])
+        line_of(value)  # what is read can be written again
     except ValueError as error:
         raise ContractError("a damaged line", where=f"{path}:{number}", found=line[:80]) from error
-    if not isinstance(value, dict) or (number > 1 and "question_id" not in value):
-        raise ContractError("not a prediction", where=f"{path}:{number}", found=line[:80])
     return value
+
+
+def _is_row(value: Mapping[str, Any]) -> bool:
+    """Whether it is an item's line: its id, and a text or why there is none."""
+    said = [value[name] for name in ("text", SET_ASIDE) if name in value]
+    return isinstance(value.get("question_id"), str) and len(said) == 1 and isinstance(said[0], str)
 
 
 def _require_same(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
@@ -176,8 +186,14 @@ def _require_same(path: Path, found: Mapping[str, Any], expected: Mapping[str, A
             )  # fmt: skip
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by their path, in the file's order; without recursion: files nest as deep as they like."""
     found: dict[str, Any] = {}
-    for name, inner in value.items():
-        found |= _flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": inner}
+    todo = [("", value)]
+    while todo:
+        name, inner = todo.pop()
+        if isinstance(inner, dict):
+            todo += [(f"{name}.{key}" if name else key, part) for key, part in reversed(inner.items())]
+        else:
+            found[name] = inner
     return found

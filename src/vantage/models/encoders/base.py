@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from vantage.models.precision import InFloat32
 
 
-class PositionEncoder(InFloat32):
+class PositionEncoder(InFloat32, ABC):
     """Coordinates, and for some kinds a pose beside them -> vectors of `width`.
 
     A patch without a point (`valid` False) gets `null`: learned and zero at the start, or zero for ever in an
@@ -31,9 +33,9 @@ class PositionEncoder(InFloat32):
         else:
             self.register_buffer("null", torch.zeros(width), persistent=False)
 
+    @abstractmethod
     def embed(self, values: Float32[Tensor, "*n {self.numbers}"]) -> Float32[Tensor, "*n c"]:
         """Vectors of the given points."""
-        raise NotImplementedError
 
     def forward(
         self, values: Float[Tensor, "*n {self.numbers}"], valid: Bool[Tensor, "*n"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
 import transformers
-from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import save
 from torch import Tensor
 
@@ -21,13 +21,32 @@ from vantage.models.situated import SituatedTokens
 from vantage.models.situated.tokens import NAMES
 from vantage.models.state_file import read_state
 from vantage.models.vlm.model import SpatialVlm, VlmConfig
-from vantage.records.jsonfile import read_json_record
+from vantage.records.jsonfile import read_json_record, validated
 
 RECORD, VERSION = "spatial_vlm", 1
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 ADAPTER_FOLDER = "spatial"
 """Inside a merged model: what a stock model has no place for."""
 _STOCK_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
+
+
+@dataclass(frozen=True)
+class Described:
+    """What an adapter's `config.json` says.
+
+    Attributes:
+        base: what it was trained on.
+        family: of the model.
+        config: all that was added.
+        tokens: ids of a situated model's own tokens.
+        about: recipe and arm, and how it is to be asked.
+    """
+
+    base: BaseIdentity
+    family: str
+    config: VlmConfig
+    tokens: dict[str, int] | None
+    about: dict[str, Any]
 
 
 def adapter_state(model: SpatialVlm) -> dict[str, Tensor]:
@@ -76,28 +95,27 @@ def load_adapter(
             is missing, unknown or of another shape; a file that is missing or damaged.
         ParameterError: a situated model without its tokens.
     """
-    path = folder / CONFIG_FILE
-    value = read_json_record(path, RECORD, VERSION)
-    found = value["base"]
-    if found["fingerprint"] != base.identity.fingerprint:
+    path, described = folder / CONFIG_FILE, read_described(folder)
+    if described.base.fingerprint != base.identity.fingerprint:
         raise ContractError(
-            "the adapter was trained on another base", where=path, expected=BaseIdentity(**found).told(),
+            "the adapter was trained on another base", where=path, expected=described.base.told(),
             found=base.identity.told(),
             hint="load the base it names",
         )  # fmt: skip
-    config = _config(path, value["config"])
+    config = described.config
     if expected is not None:
         _require_same(path, config.injection, expected)
-    if tokens is not None and value["tokens"] not in (None, _tokens(tokens)):
+    if tokens is not None and described.tokens not in (None, _tokens(tokens)):
         raise ContractError(
             "the adapter was trained with other token ids", where=path, expected=_tokens(tokens),
-            found=value["tokens"],
+            found=described.tokens,
         )  # fmt: skip
     model = SpatialVlm(base.model, config, 0, tokens if config.situated else None)
-    if value["family"] != model.family.name:
+    if described.family != model.family.name:
         raise ContractError(
-            "the adapter is of another family", where=path, expected=model.family.name, found=value["family"]
-        )
+            "the adapter is of another family", where=path, expected=model.family.name,
+            found=described.family,
+        )  # fmt: skip
     model.load_state_dict(read_state(folder / WEIGHTS_FILE, adapter_state(model)), strict=False)
     return model.requires_grad_(False).eval()
 
@@ -138,18 +156,15 @@ def _tokens(tokens: SituatedTokens | None) -> dict[str, int] | None:
     return None if tokens is None else dict(zip(NAMES, tokens.ids, strict=True))
 
 
-def _config(path: Path, value: Any) -> VlmConfig:
-    try:
-        config: VlmConfig = TypeAdapter(VlmConfig).validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ContractError(
-            "not the settings of a trained model", where=f"{path}, {'.'.join(map(str, first['loc']))}",
-            expected=first["msg"], found=first["input"],
-        ) from error  # fmt: skip
-    if asdict(config) != value:
-        raise ContractError("settings of another version", where=path, expected=asdict(config), found=value)
-    return config
+def read_described(folder: Path) -> Described:
+    """What an adapter says of itself; `ContractError` where that is missing, damaged or of another kind."""
+    path = folder / CONFIG_FILE
+    value = read_json_record(path, RECORD, VERSION)
+    missing = object()
+    fields = {field.name: value.get(field.name, missing) for field in dataclass_fields(Described)}
+    for name in [name for name, one in fields.items() if one is missing]:
+        raise ContractError("not the settings of a trained model", where=path, expected=name, found="none")
+    return validated(Described, fields, "not the settings of a trained model", path)
 
 
 def _require_same(path: Path, found: InjectionConfig | None, expected: InjectionConfig) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from vantage.core.errors import ContractError
 from vantage.models.families import Family
 from vantage.models.vlm.sample import Turn
 
+Dialogs = Literal["single", "grounded"]
+"""A question and its answer, or two turns: boxes first, then reasoning on them."""
 NOT_LEARNED = -100
 """In labels: a token that is given, not learned."""
 

@@ -20,6 +20,7 @@ from vantage.models.vlm.batch import cameras_of, geometry_of
 from vantage.models.vlm.buckets import Measured, Meter, Plan, plan, prompt_ids
 from vantage.models.vlm.request import Finish, Generated, Refused, Request
 from vantage.models.vlm.sample import Sample, View
+from vantage.models.vlm.tower_once import TowerOnce
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class Generator:
         decoding: how answers are made.
         injector: of the same model; a view without known points gets the null vector everywhere.
         situated: of the same model; its prompts begin with `situated_head`.
+
+    Attributes:
+        tower: computes once what several requests of a batch are shown.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class Generator:
         self.decoding = decoding
         self.injector = injector
         self.situated = situated
+        site = None if injector is None else injector.config.site
+        self.tower = TowerOnce(preparer.family, preparer.model, site)
         self._meter = Meter(preparer)
 
     def plan(self, requests: Sequence[Request]) -> Plan:
@@ -109,7 +115,7 @@ class Generator:
         )  # fmt: skip
         stops = [_StopAt(self.decoding.stop, tokenizer, start)] if self.decoding.stop else []
         samples = [request.sample for request in requests]
-        with _only(model, config), self._bound(samples, shown) as seen:
+        with _only(model, config), self.tower.serve(), self._bound(samples, shown) as seen:
             ids = model.generate(**inputs, logits_processor=[margins], stopping_criteria=stops)
         places = self._places(seen, len(samples))
         rows, lengths = ids[:, start:].tolist(), inputs["attention_mask"].sum(1).tolist()

@@ -16,7 +16,7 @@ from vantage.core.hashing import digest_json
 from vantage.models.families import Family
 from vantage.models.injector import InjectionConfig
 from vantage.models.vlm.feature_store import FeatureStore
-from vantage.models.vlm.tower_calls import Call, States, tower_calls
+from vantage.models.vlm.tower_calls import Call, States, standing_in, tower_calls
 
 _DROPOUTS = ("attention_dropout", "hidden_dropout_prob", "projection_dropout", "drop_path_rate", "dropout")
 
@@ -65,20 +65,8 @@ class TowerCache:
         """Answer for the tower in the passes made inside; its hooks are called as ever."""
         tower = self.calls.tower
         _require_whole(tower)
-        inner: Callable[..., Any] = tower.forward
-        own = vars(tower).get("forward")  # of somebody else who stands in for the class's
-
-        def forward(*args: Any, **kwargs: Any) -> Any:
-            return self._answer(inner, args, kwargs)
-
-        tower.forward = forward
-        try:
+        with standing_in(tower, self._answer):
             yield
-        finally:
-            if own is None:
-                del tower.forward
-            else:
-                tower.forward = own
 
     def _answer(self, inner: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         call = self.calls.call(args, kwargs)

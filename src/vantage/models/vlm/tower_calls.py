@@ -81,6 +81,17 @@ class TowerCalls:
             for k in range(count)
         ]
 
+    def together(self, pictures: Sequence[Call]) -> Call:
+        """One call for some pictures of one call."""
+        first = pictures[0]
+        joined = {name: torch.cat([own.tensors[name] for own in pictures]) for name in first.tensors}
+        return Call(joined, first.settings)
+
+    def apart(self, call: Call, states: States) -> list[States]:
+        """The states of each picture of a call."""
+        count = len(call.tensors[self.pixels])
+        return [{name: value[k : k + 1] for name, value in states.items()} for k in range(count)]
+
     def states(self, call: Call, forward: Callable[..., Any]) -> States:
         """What the model reads of the tower's output."""
         output = call.run(forward)
@@ -123,6 +134,12 @@ class RowCalls(TowerCalls):
             Call({self.pixels: own, "grid_thw": grids[k : k + 1]}, call.settings)
             for k, own in enumerate(rows)
         ]
+
+    def apart(self, call: Call, states: States) -> list[States]:
+        """The rows of each picture."""
+        sizes = call.tensors["grid_thw"].prod(-1).tolist()
+        rows = {name: torch.split(value, sizes) for name, value in states.items()}
+        return [{name: own[k] for name, own in rows.items()} for k in range(len(sizes))]
 
     def states(self, call: Call, forward: Callable[..., Any]) -> States:
         """What the mergers are given; they themselves, and what is hooked to them, hear nothing of it."""
@@ -175,6 +192,28 @@ class _Listener(nn.Module):
         """The rows as they are."""
         self.found[self.name] = rows
         return rows
+
+
+@contextmanager
+def standing_in(tower: Any, answer: Callable[..., Any]) -> Iterator[None]:
+    """Calls of a tower in the passes made inside go to `answer`, with its own forward before their arguments.
+
+    Its hooks are called as ever.
+    """
+    inner: Callable[..., Any] = tower.forward
+    own = vars(tower).get("forward")  # of somebody else who stands in for the class's
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        return answer(inner, args, kwargs)
+
+    tower.forward = forward
+    try:
+        yield
+    finally:
+        if own is None:
+            del tower.forward
+        else:
+            tower.forward = own
 
 
 def tower_calls(family: Family, model: nn.Module) -> TowerCalls:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64
-from pydantic import TypeAdapter
 
 from vantage.align.alignment import Pose
 from vantage.align.config import AlignConfig
 from vantage.align.ego import ego_of_camera
 from vantage.align.perturbation import Perturbation
+from vantage.core.errors import ContractError
 from vantage.geometry.camera import Pinhole
 from vantage.models.loading import load_vlm
 from vantage.models.loading.load import LoadedBase, Precision
 from vantage.models.prompts import Preparer
 from vantage.models.situated import SituatedTokens, add_tokens
-from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION, export_merged, load_adapter
+from vantage.models.vlm.checkpoint import CONFIG_FILE, Described, export_merged, load_adapter, read_described
+from vantage.models.vlm.dialog import Dialogs
 from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.model import SpatialVlm
 from vantage.models.vlm.pose_align import aligned
 from vantage.models.vlm.request import Generated, Refused, Request, Size
 from vantage.models.vlm.sample import Sample, Turn
-from vantage.records.jsonfile import read_json_record
+from vantage.records.jsonfile import validated
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,18 @@ class TrainedVlm:
 
         Raises as `Preparer.load` and `load_adapter` do.
         """
-        about = read_json_record(adapter / CONFIG_FILE, RECORD, VERSION)
+        described = read_described(adapter)
+        align = _align(adapter, described.about.get("align"))
+        dialogs = described.about.get("dialogs", "single")
+        if dialogs not in get_args(Dialogs):
+            raise ContractError(
+                "not the settings of a trained model", where=f"{adapter / CONFIG_FILE}, about.dialogs",
+                expected=" or ".join(get_args(Dialogs)), found=repr(dialogs)[:80],
+            )  # fmt: skip
         prepare = Preparer.load(loaded.model, loaded.folder)
-        tokens = add_tokens(prepare.tokenizer) if about["config"]["situated"] else None
-        told: Mapping[str, Any] = about["about"]
-        align = None if told.get("align") is None else TypeAdapter(AlignConfig).validate_python(told["align"])
+        tokens = add_tokens(prepare.tokenizer) if described.config.situated else None
         model = load_adapter(adapter, loaded, None, tokens)
-        return cls(model, prepare, align, str(told.get("dialogs", "single")))
+        return cls(model, prepare, align, dialogs)
 
     @property
     def plain(self) -> bool:
@@ -120,17 +126,24 @@ def merge_arm(base: str, adapter: Path, out: Path, revision: str | None = None) 
 
     Raises as `load_vlm` and `load_adapter` do.
     """
-    about = read_json_record(adapter / CONFIG_FILE, RECORD, VERSION)
+    described = read_described(adapter)
     loaded = load_vlm(base, revision)
-    model = load_adapter(adapter, loaded, None, _tokens_for(about, loaded))
-    export_merged(out, model, loaded, about["about"])
+    model = load_adapter(adapter, loaded, None, _tokens_for(described, loaded))
+    export_merged(out, model, loaded, described.about)
     return model
 
 
-def _tokens_for(about: Mapping[str, Any], base: LoadedBase) -> SituatedTokens | None:
-    if not about["config"]["situated"]:
+def _tokens_for(described: Described, base: LoadedBase) -> SituatedTokens | None:
+    if not described.config.situated:
         return None
     return add_tokens(Preparer.load(base.model, base.folder).tokenizer)
+
+
+def _align(adapter: Path, value: Any) -> AlignConfig | None:
+    if value is None:
+        return None
+    where = f"{adapter / CONFIG_FILE}, about.align"
+    return validated(AlignConfig, value, "not the settings of a trained model", where)
 
 
 def by_id(found: Sequence[Generated | Refused]) -> dict[str, Generated | Refused]:

@@ -24,9 +24,8 @@ from urllib3.exceptions import (
 )
 
 from vantage.core.errors import ParameterError, ResourceError
+from vantage.core.patience import FaultError, retry_after_s
 from vantage.scans.release.address import TOKEN_VARIABLE, Address
-from vantage.scans.release.headers import retry_after_s
-from vantage.scans.release.patience import FaultError
 
 CHUNK = 1 << 18
 _ABSENT = frozenset({404, 410})

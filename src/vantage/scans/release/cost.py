@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from vantage.core.errors import ResourceError
+from vantage.core.patience import FaultError, Patience
 from vantage.core.progress import Progress
 from vantage.core.tasks import Cost
 from vantage.scans.release.address import find_address, require_terms
@@ -18,7 +19,7 @@ from vantage.scans.release.config import ScannetConfig
 from vantage.scans.release.files import addresses, wanted
 from vantage.scans.release.headers import content_length
 from vantage.scans.release.part import Part
-from vantage.scans.release.patience import FaultError, Patience, persist
+from vantage.scans.release.patience import persist
 from vantage.scans.release.scan import part_of
 
 _ASKING = 8

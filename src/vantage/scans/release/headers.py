@@ -1,4 +1,4 @@
-"""What an answer's headers say about a file: its size, its version, its checksum, when to come back."""
+"""What an answer's headers say about a file: its size, its version, its checksum."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 _RANGE = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)")
 _LENGTHS = {"sha256": 32, "md5": 16}
@@ -39,19 +37,6 @@ def content_length(text: str | None) -> int | None:
 def if_range(etag: str, modified: str) -> str:
     """The value of `If-Range`: a strong entity tag, else the date; empty when neither was given."""
     return etag if etag and not etag.startswith("W/") else modified
-
-
-def retry_after_s(text: str | None, now: datetime) -> float | None:
-    """Seconds to wait by `Retry-After`, which is a number or a date; None when it tells nothing."""
-    text = (text or "").strip()
-    if re.fullmatch(r"\d{1,9}", text):
-        return float(text)
-    try:
-        when = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return None
-    when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-    return max(0.0, (when - now).total_seconds())
 
 
 def checksum(headers: Mapping[str, str], whole: bool) -> tuple[str, str] | None:

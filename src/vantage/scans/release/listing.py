@@ -14,10 +14,11 @@ from pathlib import Path
 
 from vantage.core import atomic
 from vantage.core.errors import ParameterError, ResourceError
+from vantage.core.patience import FaultError, Patience
 from vantage.scans.release.address import Address, find_address, require_terms
 from vantage.scans.release.config import ScanList, ScannetConfig
 from vantage.scans.release.files import check_scan_id, is_scan_id, list_address
-from vantage.scans.release.patience import FaultError, Patience, persist
+from vantage.scans.release.patience import persist
 
 _LARGEST = 1 << 20
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vantage.core.errors import ScanUnavailableError
+from vantage.core.patience import Patience
 from vantage.core.progress import Progress
 from vantage.core.tasks import Facts, Task
 from vantage.scans.release.address import Address, find_address, require_terms
@@ -21,7 +22,6 @@ from vantage.scans.release.config import ScannetConfig
 from vantage.scans.release.files import LABEL_TABLE, NEEDED, addresses, check_scan_id, tree_of, wanted
 from vantage.scans.release.meter import Meter
 from vantage.scans.release.part import Part
-from vantage.scans.release.patience import Patience
 from vantage.scans.release.rate import RateLimit
 from vantage.scans.release.transfer import StoppedError, Transfer
 from vantage.scans.scannet import AGGREGATION, SENS

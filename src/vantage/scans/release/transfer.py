@@ -10,11 +10,12 @@ from functools import partial
 import urllib3
 
 from vantage.core.errors import ScanUnavailableError, VantageError
+from vantage.core.patience import FaultError, Patience
 from vantage.scans.release.client import Client, body, is_absent, refused
 from vantage.scans.release.headers import checksum, content_length, content_range, if_range
 from vantage.scans.release.meter import Meter
 from vantage.scans.release.part import Note, Part
-from vantage.scans.release.patience import FaultError, Patience, persist
+from vantage.scans.release.patience import persist
 from vantage.scans.release.rate import RateLimit
 
 
