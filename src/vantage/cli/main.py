@@ -245,6 +245,9 @@ def predict(
     frames: Annotated[
         str, typer.Option(help="coverage, or path: evenly, in order; auto: path for vsibench.")
     ] = "auto",
+    proposals: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="scan2cap: boxes of a detector, not those annotated.")
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 64,
     stop: Annotated[list[str] | None, typer.Option(help="Ends an answer; repeatable.")] = None,
     token_budget: Annotated[int, typer.Option(min=1, help="Of a batch, padding and answers too.")] = 16384,
@@ -262,7 +265,7 @@ def predict(
     who = command.Model(
         model, revision, precision, device, max_new_tokens, stops, token_budget, adapter
     )  # fmt: skip
-    shown = command.Shown(scans, images, views, stride, origin, frames)
+    shown = command.Shown(scans, images, views, stride, origin, frames, proposals)
     command.predict(benchmark, references, who, shown, out, shard, limit, dry_run, workspace)
 
 

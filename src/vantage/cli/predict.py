@@ -13,7 +13,9 @@ from vantage.evaluation.benchmarks.names import BENCHMARKS
 from vantage.evaluation.running.shard import Shard
 
 if TYPE_CHECKING:
-    from vantage.evaluation.benchmarks.interface import Benchmark
+    from collections.abc import Sequence
+
+    from vantage.evaluation.benchmarks.interface import Benchmark, Item
     from vantage.evaluation.running.ask import Answerer
     from vantage.evaluation.running.run import Builder, Estimate, Tally
 
@@ -44,6 +46,7 @@ class Shown:
     stride: int = 1
     origin: str = "aligned_centre"
     frames: str = "auto"
+    proposals: Path | None = None
 
 
 def predict(
@@ -80,10 +83,11 @@ def predict(
     from vantage.evaluation.running.run import Run
 
     part, rule = Shard.parse(shard), BENCHMARKS.get(benchmark)
-    builder = builder_of(rule, references, shown)
     items = rule.references(references, shown.scans)
     if not items:
         raise ContractError("there is nothing to ask", where=references, found="no item")
+    captions = rule.answered_with == "caption"
+    builder = outlining(items, shown) if captions else builder_of(rule, references, shown)
     _tell(f"{len(items)} items in {references}; loading {model.name}")
     run = Run(rule, items, _answerer(model, workspace), builder, out, limit)
     if dry_run:
@@ -104,6 +108,8 @@ def builder_of(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Bui
     from vantage.evaluation.running.own_images import OwnImages
     from vantage.evaluation.running.posed import FRAMES, ORIGINS, PosedViews
 
+    if shown.proposals is not None:
+        raise ParameterError("nothing is captioned", where="--proposals", expected="for scan2cap alone")
     if shown.scans is not None and shown.images is not None:
         raise ParameterError("--scans and --images exclude each other", expected="one of them")
     if shown.scans is None:
@@ -118,6 +124,27 @@ def builder_of(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Bui
         expected = f"auto, {', '.join(FRAMES)}"
         raise ParameterError("not a choice of frames", where="--frames", expected=expected, found=frames)
     return PosedViews(shown.scans, shown.views, shown.stride, shown.origin, frames)
+
+
+def outlining(items: Sequence[Item[Any]], shown: Shown) -> Builder:
+    """What puts objects that are to be described together with pictures in which they are marked.
+
+    Raises `ParameterError` for options that do not go together, and where there is no such file or folder.
+    """
+    from vantage.evaluation.running.described import Boxes
+    from vantage.evaluation.running.outlined_views import OutlinedViews
+
+    if shown.scans is None or shown.images is not None:
+        raise ParameterError("objects are shown in views of their scans", expected="--scans DIR alone")
+    if shown.frames not in ("auto", "coverage"):
+        raise ParameterError(
+            "the frames that show an object are chosen", where="--frames", expected="auto or coverage",
+            found=shown.frames,
+        )  # fmt: skip
+    boxes = Boxes.annotated(items) if shown.proposals is None else Boxes.proposals(shown.proposals, items)
+    if boxes.elsewhere:
+        _tell(f"{shown.proposals}: {boxes.elsewhere} proposals are in scenes that the references do not have")
+    return OutlinedViews(shown.scans, shown.views, shown.stride, boxes=boxes)
 
 
 def _answerer(model: Model, workspace: Path | None) -> Answerer:

@@ -11,7 +11,7 @@ import numpy as np
 
 from vantage.core.errors import ContractError, ParameterError, ResourceError
 from vantage.core.seeds import rng
-from vantage.evaluation.benchmarks.files import load, predicted, unique
+from vantage.evaluation.benchmarks.files import load, predicted, require_known, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item
 from vantage.evaluation.metrics.measure import Measure
 from vantage.evaluation.statistics import bootstrap_intervals
@@ -141,16 +141,8 @@ def read_predictions(
         if given is not None:
             return dict(given)
     rows = predicted(path, value, benchmark.name)
-    known = {item.id for item in items}
     found = unique(rows, benchmark.key)
-    for name, row in found.items():
-        if name not in known:
-            raise ContractError(
-                f"the references have no item {name!r}",
-                where=row.where,
-                expected=f"one of {len(known)} ids, for instance {items[0].id!r}",
-                hint="are predictions and references of the same split?",
-            )
+    require_known(found, [item.id for item in items])
     return {name: benchmark.prediction(row) for name, row in found.items()}
 
 

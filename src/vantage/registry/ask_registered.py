@@ -10,6 +10,7 @@ from vantage.core.errors import ParameterError, VantageError
 from vantage.core.hashing import digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
 from vantage.evaluation.running.ask import Answer, Ask, SetAside, require_answers_with
+from vantage.registry.served_base import SERVED_FILE
 from vantage.registry.store import Store, fluent
 from vantage.registry.uris import look_up
 
@@ -18,15 +19,16 @@ MARK_FILE = "MLmodel"
 
 
 class RegisteredAnswerer:
-    """Answers with one word each, from posed views with depth.
+    """Answers from posed views with depth: a pocket model with one word each, another in its own words.
 
     Args:
         model: as MLflow loads it.
         digest: of its weights and their descriptions.
+        pocket: whether it is a pocket model.
     """
 
-    def __init__(self, model: Any, digest: str) -> None:
-        self._model, self._digest = model, digest
+    def __init__(self, model: Any, digest: str, pocket: bool = True) -> None:
+        self._model, self._digest, self._pocket = model, digest, pocket
 
     @classmethod
     def load(cls, store: Store, uri: str) -> RegisteredAnswerer:
@@ -37,7 +39,8 @@ class RegisteredAnswerer:
         found = look_up(store, uri)
         with fluent(store) as mlflow:
             folder = Path(mlflow.artifacts.download_artifacts(found.uri))
-            return cls(mlflow.pyfunc.load_model(str(folder)), digest_tree(folder / "artifacts"))
+            pocket = not any((folder / "artifacts").rglob(SERVED_FILE))
+            return cls(mlflow.pyfunc.load_model(str(folder)), digest_tree(folder / "artifacts"), pocket)
 
     def identity(self) -> Mapping[str, Any]:
         """The digest alone: the same model under another alias goes on."""
@@ -50,9 +53,18 @@ class RegisteredAnswerer:
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
         """The question alone: situations are told by poses, and how to answer is the model's own affair.
 
-        Raises `ParameterError` for a benchmark without plain questions.
+        Where there is no question but something to describe, the benchmark's own words.
+
+        Raises `ParameterError` for a benchmark without plain questions, and for captions of a pocket model.
         """
         require_answers_with("text", benchmark)
+        if benchmark.answered_with == "caption":
+            if self._pocket:
+                raise ParameterError(
+                    "a pocket model has no words for a caption", where=benchmark.name,
+                    expected="a vision-language model",
+                )  # fmt: skip
+            return benchmark.prompt(content)
         question = getattr(content, "question", None)
         if not isinstance(question, str):
             raise ParameterError("this benchmark asks no plain question", where=benchmark.name)
@@ -85,7 +97,7 @@ class RegisteredAnswerer:
                 return [SetAside(asks[0].id, _refusal(error))]
             return [one for ask in asks for one in self._of(request, [ask])]
         return [
-            Answer(ask.id, record["answer"], "word", tokens=1)
+            Answer(ask.id, record["answer"], "word" if self._pocket else "text", tokens=int(self._pocket))
             for ask, record in zip(asks, records, strict=True)
         ]
 

@@ -170,6 +170,19 @@ def unique(rows: Sequence[Record], key: Callable[[Record], str]) -> dict[str, Re
     return found
 
 
+def require_known(rows: Mapping[str, Record], ids: Sequence[str]) -> None:
+    """Raise `ContractError` naming the first record whose key is not one of the references' ids."""
+    known = set(ids)
+    for name, row in rows.items():
+        if name not in known:
+            raise ContractError(
+                f"the references have no item {name!r}",
+                where=row.where,
+                expected=f"one of {len(known)} ids, for instance {ids[0]!r}",
+                hint="are predictions and references of the same split?",
+            )
+
+
 def beside(path: Path, names: Mapping[str, str]) -> Path:
     """The file beside `path` whose name differs by the first replacement that fits.
 

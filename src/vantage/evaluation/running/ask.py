@@ -31,6 +31,7 @@ class Ask:
         scan: the same views as posed frames of a scan; None for pictures without poses.
         content: of the item, for models that are asked in words of their own.
         wanted: what the benchmark is answered with.
+        fields: what the item's line says beside the answer: the box that is to be described.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Ask:
     scan: ScanViews | None = None
     content: Any = None
     wanted: AnsweredWith = "text"
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Answer:
     Attributes:
         id: of the item.
         text: as it is scored.
-        finish: `eos`, `stop`, `length`, or `word` for a model of one word.
+        finish: `eos`, `stop`, `length`; `word` for a model of one word; `text` where the model does not tell.
         prompt_tokens, tokens: of the prompt and of the answer; 0 where the model does not tell.
         fields: what the benchmark reads beside or instead of the text: boxes, a place.
     """
@@ -89,8 +91,11 @@ class Answerer(Protocol):
 
 
 def require_answers_with(given: AnsweredWith, benchmark: Benchmark[Any, Any]) -> None:
-    """Raise `ParameterError` for a benchmark that wants something else than a model gives."""
-    if benchmark.answered_with != given:
+    """Raise `ParameterError` for a benchmark that wants something else than a model gives.
+
+    Who gives free text gives captions, too.
+    """
+    if benchmark.answered_with not in {"text": ("text", "caption")}.get(given, (given,)):
         raise ParameterError(
             "the model does not give what this benchmark wants", where=benchmark.name,
             expected=benchmark.answered_with, found=given,

@@ -41,6 +41,7 @@ def row_of(found: Answer | SetAside, prompt: str, ask: Ask | None) -> dict[str, 
         row |= {"prompt_tokens": found.prompt_tokens, "tokens": found.tokens}
     else:
         row[SET_ASIDE] = found.reason
+    row |= {} if ask is None else ask.fields
     return {**row, "prompt": short_digest(prompt), "input": "" if ask is None else ask.input[:16]}
 
 

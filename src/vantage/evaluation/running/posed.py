@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -65,10 +65,10 @@ class PosedViews:
         found: list[Ask | SetAside] = []
         for item in items:
             try:
-                views = self._situated(recorded, item)
+                views = self._chosen(recorded, item)
                 if views is None:
                     views = plain = plain or self._anywhere(recorded)
-                found.append(_ask(item.id, prompts[item.id], views))
+                found.append(replace(_ask(item.id, prompts[item.id], views), fields=self._fields(item)))
             except VantageError as error:
                 found.append(SetAside(item.id, self._told(error)))
         return found
@@ -86,8 +86,12 @@ class PosedViews:
         some = recorded.chosen if self.frames == "coverage" else recorded.along
         return ScanViews(recorded.folder, recorded.meta, some(self.views))
 
-    def _situated(self, recorded: MeasuredScan, item: Item[Any]) -> ScanViews | None:
-        """Views from where the question is asked; None where that is not known."""
+    def _fields(self, _item: Item[Any]) -> Mapping[str, Any]:
+        """What an item's line says beside the answer."""
+        return {}
+
+    def _chosen(self, recorded: MeasuredScan, item: Item[Any]) -> ScanViews | None:
+        """Views for an item alone: from where it is asked; None where that is not known."""
         place = item.content.place() if hasattr(item.content, "place") else None
         if place is None:
             return None
