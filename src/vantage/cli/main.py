@@ -219,7 +219,7 @@ def score(
 
 @app.command()
 def predict(
-    benchmark: Annotated[str, typer.Argument(help="scanqa, sqa3d, msqa, vsibench, muirbench, cv_bench, ...")],
+    benchmark: Annotated[str, typer.Argument(help="scanqa, sqa3d, vsibench, scan2cap, cv_bench, ...")],
     references: Annotated[Path, typer.Option(help="The official file; companions are found beside it.")],
     model: Annotated[
         str,

@@ -24,7 +24,7 @@ def painted(u: int, v: int, outline: np.ndarray, width: int, height: int, gap: b
     line = thickness_px(width, height)
     border = min(u, v, width - 1 - u, height - 1 - v) + 0.5
     own = distance_inside(u, v, outline) + (line if gap else 0)
-    return 0 <= own and (own < line or border < line)
+    return own >= 0 and (own < line or border < line)
 
 
 @pytest.mark.parametrize("gap", [False, True])
