@@ -38,6 +38,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ran(*words: str) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "VANTAGE_"))}
+    inherited["VANTAGE_METEOR"] = "off"
     environment = inherited | {"PYTHONPATH": str(Path(vantage.__file__).parents[1])}
     command = [sys.executable, "-m", "vantage", *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
