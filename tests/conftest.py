@@ -13,6 +13,9 @@ from hypothesis import settings
 settings.register_profile("vantage", deadline=None)
 settings.load_profile("vantage")
 
+# Each start of METEOR's jar takes seconds, and every score of ScanQA starts one: it has tests of its own.
+os.environ["VANTAGE_METEOR"] = "off"
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("VANTAGE_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
 

@@ -66,6 +66,7 @@ def command(workspace: Path, asked: Rooms, out: Path, *more: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "VANTAGE_"))}
+    inherited["VANTAGE_METEOR"] = "off"
     return inherited | {"PYTHONPATH": str(Path(vantage.__file__).parents[1])}
 
 

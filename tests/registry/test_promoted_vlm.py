@@ -19,13 +19,17 @@ from made_workspace import Made, make
 
 import pocket_as_vlm
 from vantage.cli.ask import ask
+from vantage.cli.predict import Model, Shown
+from vantage.cli.predict import predict as predict_items
 from vantage.core.errors import ContractError, ResourceError
 from vantage.core.hashing import digest_tree
 from vantage.core.tasks import Task
 from vantage.evaluation.config import EvaluateConfig
-from vantage.evaluation.running.scan_views import ScanViews
+from vantage.evaluation.running.scan_views import MeasuredScan, ScanViews
 from vantage.evaluation.stage import list_items, predict, report
 from vantage.evaluation.vlm_answers import answer_all_with
+from vantage.geometry.boxes import axis_box
+from vantage.geometry.transforms import apply
 from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.request import Request
 from vantage.models.vlm.trained import TrainedVlm
@@ -34,10 +38,12 @@ from vantage.records.index import IndexRow, write_index
 from vantage.records.questions import read_questions, write_questions
 from vantage.records.scan import read_scan
 from vantage.registry.config import PromoteConfig
+from vantage.registry.packaging import register
 from vantage.registry.served_base import SERVED_FILE, ServedBase
 from vantage.registry.stage import promote
 from vantage.registry.staging import stage_weights
 from vantage.registry.store import find_store
+from vantage.registry.tracking import MlflowTracker
 from vantage.registry.vlm_serving import VlmAnswerer
 from vantage.training.config import ArmConfig, FinetuneConfig
 from vantage.training.stage import finetune
@@ -180,6 +186,32 @@ def request(made: Made, scan: str, questions: Sequence[str]) -> dict[str, Any]:
     frames = kept_frames(made.inputs["extract"] / scan)
     views = ScanViews(made.inputs["download"] / scan, read_scan(made.inputs["extract"] / scan), tuple(frames))
     return views.request(list(questions))
+
+
+def test_a_registered_arm_describes_outlined_objects(
+    workspace: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    scan, out, references = workspace.scans[-1], tmp_path / "out.jsonl", tmp_path / "scan2cap.json"
+    recorded = MeasuredScan.open(workspace.inputs["download"] / scan)
+    seen = axis_box(apply(recorded.meta.T_aligned_raw, recorded.points_raw))
+    box = [*seen.center.tolist(), *seen.size.tolist()]
+    shared = {"scene_id": scan, "object_name": "?", "ann_id": "0", "description": "a secret", "box": box}
+    rows = [{**shared, "object_id": str(k)} for k in range(2)]
+    references.write_text(json.dumps(rows))
+    store = find_store(workspace.root)
+    run = MlflowTracker(store).record("projector", "d", params={}, metrics={}, tags={})
+    adapter = trained(workspace, "projector")
+    register(store, "captions", stage_weights(tmp_path, adapter, promoting(workspace)), run)
+    shown = Shown(workspace.inputs["download"], views=3)
+    model = Model("models:/captions/1")
+    predict_items("scan2cap", references, model, shown, out, "1/1", None, False, workspace.root)
+    _, *found = [json.loads(line) for line in out.read_text().splitlines()]
+    answered = [row for row in found if "text" in row]
+    assert len(answered) == 2 and {(row["boxes"], row["finish"]) for row in answered} == {
+        ("annotated", "text")
+    }
+    assert all(row["text"].strip() for row in answered)
 
 
 class Recorded(TrainedVlm):

@@ -80,6 +80,9 @@ def predict(
         str, typer.Option(help=f"Where the asker stands: {', '.join(predict_names.POSE_SOURCES)}.")
     ] = "annotated",
     seed: Annotated[int, typer.Option(min=0, help="Of controls and of poses that are drawn.")] = 0,
+    proposals: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="scan2cap: boxes of a detector, not those annotated.")
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 64,
     stop: Annotated[list[str] | None, typer.Option(help="Ends an answer; repeatable.")] = None,
     token_budget: Annotated[int, typer.Option(min=1, help="Of a batch, padding and answers too.")] = 16384,
@@ -98,7 +101,7 @@ def predict(
         model, revision, precision, device, max_new_tokens, stops, token_budget, adapter
     )  # fmt: skip
     taken = command.Taken(control, seed, majority_from, pose_source)
-    shown = command.Shown(scans, images, views, stride, origin, frames, taken)
+    shown = command.Shown(scans, images, views, stride, origin, frames, taken, proposals)
     command.predict(benchmark, references, who, shown, out, shard, limit, dry_run, workspace)
 
 

@@ -14,7 +14,9 @@ from vantage.evaluation.benchmarks.names import BENCHMARKS
 from vantage.evaluation.running.shard import Shard
 
 if TYPE_CHECKING:
-    from vantage.evaluation.benchmarks.interface import Benchmark
+    from collections.abc import Sequence
+
+    from vantage.evaluation.benchmarks.interface import Benchmark, Item
     from vantage.evaluation.running.ask import Answerer
     from vantage.evaluation.running.run import Builder, Estimate, Tally
 
@@ -46,6 +48,7 @@ class Shown:
     origin: str = "aligned_centre"
     frames: str = "auto"
     taken: Taken = field(default_factory=Taken)
+    proposals: Path | None = None
 
 
 def predict(
@@ -82,10 +85,15 @@ def predict(
     from vantage.evaluation.running.run import Run
 
     part, rule = Shard.parse(shard), BENCHMARKS.get(benchmark)
-    builder = None if shown.taken.majority else builder_of(rule, references, shown)
+    captions = rule.answered_with == "caption"
+    builder = None
+    if not (shown.taken.majority or captions):
+        builder = builder_of(rule, references, shown)
     items = rule.references(references, shown.scans)
     if not items:
         raise ContractError("there is nothing to ask", where=references, found="no item")
+    if captions and not shown.taken.majority:
+        builder = outlining(items, shown)
     _tell(f"{len(items)} items in {references}; {f'loading {model.name}' if model.name else 'no model'}")
     if builder is None:
         answerer, builder = majority(shown.taken, rule, references, items, model.name)
@@ -114,6 +122,8 @@ def builder_of(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Bui
     from vantage.evaluation.running.pose_source import POSE_SOURCES, PosedElsewhere
     from vantage.evaluation.running.posed import FRAMES, PosedViews
 
+    if shown.proposals is not None:
+        raise ParameterError("nothing is captioned", where="--proposals", expected="for scan2cap alone")
     if shown.scans is not None and shown.images is not None:
         raise ParameterError("--scans and --images exclude each other", expected="one of them")
     source = shown.taken.pose_source
@@ -137,6 +147,27 @@ def builder_of(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Bui
         raise ParameterError("not a choice of frames", where="--frames", expected=expected, found=frames)
     views = (shown.scans, shown.views, shown.stride, shown.origin, frames)
     return PosedViews(*views) if source == "annotated" else PosedElsewhere(*views, source, shown.taken.seed)
+
+
+def outlining(items: Sequence[Item[Any]], shown: Shown) -> Builder:
+    """What puts objects that are to be described together with pictures in which they are marked.
+
+    Raises `ParameterError` for options that do not go together, and where there is no such file or folder.
+    """
+    from vantage.evaluation.running.described import Boxes
+    from vantage.evaluation.running.outlined_views import OutlinedViews
+
+    if shown.scans is None or shown.images is not None:
+        raise ParameterError("objects are shown in views of their scans", expected="--scans DIR alone")
+    if shown.frames not in ("auto", "coverage"):
+        raise ParameterError(
+            "the frames that show an object are chosen", where="--frames", expected="auto or coverage",
+            found=shown.frames,
+        )  # fmt: skip
+    boxes = Boxes.annotated(items) if shown.proposals is None else Boxes.proposals(shown.proposals, items)
+    if boxes.elsewhere:
+        _tell(f"{shown.proposals}: {boxes.elsewhere} proposals are in scenes that the references do not have")
+    return OutlinedViews(shown.scans, shown.views, shown.stride, boxes=boxes)
 
 
 def _answerer(model: Model, workspace: Path | None) -> Answerer:

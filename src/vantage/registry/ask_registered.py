@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from vantage.core.hashing import digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
 from vantage.evaluation.running.annotated import place_fields
 from vantage.evaluation.running.ask import Answer, Ask, SetAside, require_answers_with, situation_of
-from vantage.records.jsonfile import read_json_record
+from vantage.registry.abilities import Abilities
 from vantage.registry.store import Store, fluent
 from vantage.registry.uris import look_up
 
@@ -21,18 +20,16 @@ MARK_FILE = "MLmodel"
 
 
 class RegisteredAnswerer:
-    """Answers from posed views with depth: with a word, a text, or where the asker is.
+    """Answers from posed views with depth: a pocket model with a word, another with a text or a place.
 
     Args:
         model: as MLflow loads it.
         digest: of its weights and their descriptions.
-        situated: whether it takes a situation and tells a place.
-        coordinates: whether poses and points reach it.
+        can: what it takes and gives.
     """
 
-    def __init__(self, model: Any, digest: str, situated: bool = False, coordinates: bool = True) -> None:
-        self._model, self._digest = model, digest
-        self._situated, self._coordinates = situated, coordinates
+    def __init__(self, model: Any, digest: str, can: Abilities = Abilities()) -> None:  # noqa: B008 (frozen)
+        self._model, self._digest, self._can = model, digest, can
 
     @classmethod
     def load(cls, store: Store, uri: str) -> RegisteredAnswerer:
@@ -44,8 +41,8 @@ class RegisteredAnswerer:
         with fluent(store) as mlflow:
             folder = Path(mlflow.artifacts.download_artifacts(found.uri))
             weights = folder / "artifacts"
-            model, digest = mlflow.pyfunc.load_model(str(folder)), digest_tree(weights)
-            return cls(model, digest, _is_situated(weights), _uses_coordinates(weights))
+            model = mlflow.pyfunc.load_model(str(folder))
+            return cls(model, digest_tree(weights), Abilities.of(weights))
 
     def identity(self) -> Mapping[str, Any]:
         """The digest alone: the same model under another alias goes on."""
@@ -56,24 +53,32 @@ class RegisteredAnswerer:
         return {}
 
     def uses_coordinates(self) -> bool:
-        """Unless its adapter says that none enter."""
-        return self._coordinates
+        """Whether poses and points reach it."""
+        return self._can.coordinates
 
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
         """The question alone, after the situation of a model that takes one.
 
-        Other models are told situations by poses; how to answer is the model's own affair.
+        Other models are told situations by poses; how to answer is the model's own affair. Where there is no
+        question but something to describe or to find, the benchmark's own words.
 
         Raises `ParameterError` for a benchmark without plain questions, or that wants what the model does not
         give.
         """
-        if benchmark.answered_with == "place" and self._situated:
+        if benchmark.answered_with == "place" and self._can.situated:
             return benchmark.prompt(content)
         require_answers_with("text", benchmark)
+        if benchmark.answered_with == "caption":
+            if self._can.pocket:
+                raise ParameterError(
+                    "a pocket model has no words for a caption", where=benchmark.name,
+                    expected="a vision-language model",
+                )  # fmt: skip
+            return benchmark.prompt(content)
         question = getattr(content, "question", None)
         if not isinstance(question, str):
             raise ParameterError("this benchmark asks no plain question", where=benchmark.name)
-        return f"{self._situation(content)} {question}".strip() if self._situated else question
+        return f"{self._situation(content)} {question}".strip() if self._can.situated else question
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """The questions about the same views together; one that is refused does not stop the others."""
@@ -84,7 +89,7 @@ class RegisteredAnswerer:
             yield self._about(group, situation)
 
     def _situation(self, content: Any) -> str:
-        return situation_of("", content)[0] if self._situated else ""
+        return situation_of("", content)[0] if self._can.situated else ""
 
     def _about(self, asks: Sequence[Ask], situation: str) -> list[Answer | SetAside]:
         views = asks[0].scan
@@ -104,47 +109,23 @@ class RegisteredAnswerer:
             if len(asks) == 1:
                 return [SetAside(asks[0].id, _refusal(error))]
             return [one for ask in asks for one in self._of(request, [ask])]
-        return [_answer(ask, record) for ask, record in zip(asks, records, strict=True)]
+        return [self._answer(ask, record) for ask, record in zip(asks, records, strict=True)]
 
     def _question(self, ask: Ask) -> str:
         """What is asked beside the situation."""
-        if not self._situated:
+        if not self._can.situated:
             return ask.prompt
         return situation_of(ask.own, ask.content)[1] if ask.wanted == "place" else str(ask.content.question)
 
-
-def _answer(ask: Ask, record: Mapping[str, Any]) -> Answer | SetAside:
-    if ask.wanted != "place":
-        return Answer(ask.id, record["answer"], "word", tokens=1)
-    assert ask.annotated is not None  # views of a scan come with the frame of its places
-    try:
-        return Answer(ask.id, "", "place", fields=place_fields(record["place"], ask.annotated))
-    except VantageError as error:
-        return SetAside(ask.id, error.one_line())
-
-
-def _is_situated(weights: Path) -> bool:
-    """Whether a packaged model's weights are those of a situated model."""
-    from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION
-    from vantage.registry.served_base import SERVED_FILE
-
-    if not (weights / "base" / SERVED_FILE).is_file():
-        return False  # a pocket model
-    about = read_json_record(weights / "adapter" / CONFIG_FILE, RECORD, VERSION)
-    return about["config"]["situated"] is not None
-
-
-def _uses_coordinates(parts: Path) -> bool:
-    """By the description of the adapter among a model's parts."""
-    for path in sorted(parts.rglob("config.json")):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found.get("record") == "adapter":
-            return bool(found["site"] != "none")
-        if found.get("record") == "spatial_vlm":
-            about, config = found.get("about") or {}, found["config"]
-            told = about.get("align") is not None or about.get("dialogs", "single") != "single"
-            return told or config.get("injection") is not None or config.get("situated") is not None
-    return True
+    def _answer(self, ask: Ask, record: Mapping[str, Any]) -> Answer | SetAside:
+        if ask.wanted != "place":
+            word = self._can.pocket
+            return Answer(ask.id, record["answer"], "word" if word else "text", tokens=int(word))
+        assert ask.annotated is not None  # views of a scan come with the frame of its places
+        try:
+            return Answer(ask.id, "", "place", fields=place_fields(record["place"], ask.annotated))
+        except VantageError as error:
+            return SetAside(ask.id, error.one_line())
 
 
 def _refusal(error: VantageError) -> str:

@@ -31,8 +31,8 @@ _FILES: Mapping[str, Callable[[Path], list[Path]]] = {
     "sqa3d": lambda path: [path, companion(path)],
 }
 """Benchmarks that can be exported, and the files that their references are read from."""
-_NOT_HERE = ("meteor",)
-"""Variants that need Java and a jar, which a task folder does not carry."""
+_NOT_HERE = ("meteor", "f_value")
+"""Variants that need Java and a jar, or WordNet, which a task folder does not carry."""
 _THEIRS = ("numpy", "pillow", "pyarrow")
 """Packages that lmms-eval brings itself, in versions of its own."""
 _TASK = "vantage.evaluation.lmms_task"
@@ -67,7 +67,7 @@ class PlugIn:
     decoding: Decoding
 
     def metrics(self) -> list[tuple[str, str]]:
-        """Variant and metric of every number that `vantage score` reports, but those that need Java."""
+        """Variant and metric of every number that `vantage score` has for texts, but for `_NOT_HERE`."""
         nothing = [None] * len(self.items)
         return [
             (name, metric)

@@ -132,6 +132,14 @@ def test_the_upload_format_is_given_to_objects(tmp_path: Path) -> None:
     found = values(result)["benchmark"]
     assert found["rouge_l@0.5.recall"] == pytest.approx(2 / 3)
     assert found["rouge_l@0.5.precision"] == pytest.approx(2 / 3), "all three proposals count"
+    nothing = {**upload, "scene0015_00": [proposal("a lamp .", 30.0), proposal("a lamp .", 40.0)]}
+    result = scored(tmp_path, "scan2cap", nothing, REFERENCES)
+    assert (result.missing, result.empty) == (1, 0), "no proposal is the lamp's"
+    found = values(result)
+    assert found["benchmark"]["rouge_l@0.5.precision"] == pytest.approx(2 / 5), "nor those of its scene less"
+    assert found["benchmark"]["rouge_l@0.5.recall"] == pytest.approx(2 / 3)
+    assert found["benchmark"]["rouge_l@0.recall"] == pytest.approx(2 / 3)
+    assert found["legacy"]["kept@0.25"] == pytest.approx(2 / 3)
     with pytest.raises(ContractError, match="scene0099_00"):
         scored(tmp_path, "scan2cap", {"scene0099_00": []}, REFERENCES)
 

@@ -112,9 +112,10 @@ def test_what_is_refused_names_file_and_line(tmp_path: Path) -> None:
 def test_without_its_jar_meteor_is_named_and_not_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("VANTAGE_METEOR")
     monkeypatch.setenv("PATH", str(tmp_path))  # no Java
     result = scored(tmp_path, "scanqa", ids(SAID), REFERENCES)
     assert "meteor" not in result.variants
-    assert "vantage[meteor]" in result.lacking["meteor"]
+    assert "Java on the path" in result.lacking["meteor"]
     with pytest.raises(ResourceError, match="meteor cannot be reported"):
         scored(tmp_path, "scanqa", ids(SAID), REFERENCES, variant="meteor")

@@ -10,15 +10,19 @@ from typing import Any
 
 import pytest
 from asked_rooms import Rooms
+from captioned_rooms import scan2cap
 from pictured import muirbench, picture
 
 from vantage.evaluation.benchmarks.names import BENCHMARKS
 from vantage.evaluation.running.ask import Ask
 from vantage.evaluation.running.ask_vlm import request_of
+from vantage.evaluation.running.described import Boxes
+from vantage.evaluation.running.outlined_views import OutlinedViews
 from vantage.evaluation.running.own_images import OwnImages
 from vantage.evaluation.running.posed import PosedViews
 from vantage.evaluation.running.run import Builder
 from vantage.geometry.transforms import level_ego, yaw_of
+from vantage.registry.abilities import Abilities
 from vantage.registry.ask_registered import RegisteredAnswerer
 
 GOLDEN = Path(__file__).with_name("asked_golden.json")
@@ -81,12 +85,14 @@ def asked(name: str, references: Path, builder: Builder, scans: Path | None) -> 
     for item in items:
         (ask,) = builder.asks([item], prompts)
         assert isinstance(ask, Ask), ask
-        registered = RegisteredAnswerer(None, "").prompt(rule, item.content)
+        registered = RegisteredAnswerer(None, "", Abilities(pocket=False)).prompt(rule, item.content)
         text = request_of(ask, "<image>").text
         found[item.id] = {"text": text, "registered": registered, "shown": [v.name for v in ask.views]}
         if ask.scan is not None and ask.scan.T_raw_me is not None:
             ego = level_ego(ask.scan.meta.T_aligned_raw @ ask.scan.T_raw_me)
             found[item.id]["me"] = [round(float(v), 3) for v in (*ego[:2, 3], yaw_of(ego))]
+        if ask.scan is not None and ask.scan.outlines:
+            found[item.id]["outlined"] = sorted(ask.scan.outlines)
     return found
 
 
@@ -99,6 +105,9 @@ def everything(rooms: Rooms, folder: Path) -> dict[str, Any]:
     found = {name: asked(name, path, builders.get(name, plain), scans) for name, path in posed.items()}
     situated = PosedViews(scans, views=4, origin="aligned_centre")
     found["sqa3d"] = asked("sqa3d", rooms.sqa3d, situated, scans)
+    references = scan2cap(rooms, folder / "ScanRefer_filtered_val.json", every=6)
+    boxes = Boxes.annotated(BENCHMARKS.get("scan2cap").references(references, scans))
+    found["scan2cap"] = asked("scan2cap", references, OutlinedViews(scans, views=4, boxes=boxes), scans)
     own = {"muirbench": muir, "cv_bench": cv_bench(folder), "spatialrgpt_bench": spatialrgpt(folder)}
     for name, path in own.items():
         found[name] = asked(name, path, OwnImages(BENCHMARKS.get(name), path, images), None)
@@ -140,7 +149,7 @@ def test_a_change_shows_the_item_before_and_after_and_how_to_renew() -> None:
     assert told[-1].endswith(HOW)
 
 
-def test_every_benchmark_that_is_answered_with_text_about_pictures_is_kept() -> None:
+def test_every_benchmark_that_is_answered_with_words_about_pictures_is_kept() -> None:
     assert sorted(json.loads(GOLDEN.read_text())) == [
-        "cv_bench", "msqa", "muirbench", "scanqa", "spatialrgpt_bench", "sqa3d", "vsibench",
+        "cv_bench", "msqa", "muirbench", "scan2cap", "scanqa", "spatialrgpt_bench", "sqa3d", "vsibench",
     ]  # fmt: skip

@@ -45,11 +45,7 @@ def caption_variants() -> dict[str, Variant[Any, Reply]]:
         name: Variant(summary, _score(said, given)) for name, (summary, said, given) in PREPARATIONS.items()
     }
     summary = "METEOR 1.5 by its jar on ptb=py tokens: of the corpus, from pooled statistics"
-    return {**found, "meteor": Variant(summary, _meteor, _meteor_lacks)}
-
-
-def _meteor_lacks() -> str | None:
-    return None if meteor.jar() else 'Java and its jar: pip install "vantage[meteor]"'
+    return {**found, "meteor": Variant(summary, _meteor, meteor.lacks)}
 
 
 def _meteor(items: Sequence[Item[Any]], said: Sequence[Reply | None]) -> dict[str, Measure]:

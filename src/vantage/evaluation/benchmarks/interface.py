@@ -15,8 +15,8 @@ T = TypeVar("T")
 P = TypeVar("P")
 """What a prediction for it holds."""
 
-State = Literal["answered", "empty", "unparsed"]
-"""Of a reply: usable, nothing but white space, or something that our own parser can make nothing of."""
+State = Literal["answered", "empty", "unparsed", "missing"]
+"""Of a reply: usable, nothing but white space, something that our own parser can make nothing of, or none."""
 
 
 AnsweredWith = Literal["text", "boxes", "place", "caption"]

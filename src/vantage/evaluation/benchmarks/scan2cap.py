@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from vantage.evaluation.benchmarks.boxes import Extent, Scenes, read_box
-from vantage.evaluation.benchmarks.files import Record, load, records, unique
+from vantage.evaluation.benchmarks.files import Record, load, predicted, records, require_known, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, State
 from vantage.evaluation.benchmarks.scan2cap_rules import VARIANTS
-from vantage.evaluation.benchmarks.scan2cap_uploads import read_upload
+from vantage.evaluation.benchmarks.scan2cap_uploads import Caption, proposed_of, read_upload, with_spare
+
+PROMPT = (
+    "One object is outlined in red: in the first picture, and in each other one that shows it. Describe this"
+    " object in one sentence that tells it from all others in the room: what it is, what it looks like"
+    " (colour, shape, material), and where it stands relative to the objects around it. Do not mention the"
+    " outline or the pictures."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,15 +27,6 @@ class Described:
 
     box: Extent
     captions: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Caption:
-    """A caption with its box, and how many further proposals of the scene stand for no object."""
-
-    text: str
-    box: Extent
-    spare: int = 0
 
 
 def references(path: Path, scans: Path | None) -> list[Item[Described]]:
@@ -110,15 +108,22 @@ def prediction(row: Record) -> Caption:
 
 
 def upload(path: Path, value: Any, items: Sequence[Item[Described]]) -> dict[str, Caption] | None:
-    """Captions of an upload, scene to proposals, given to objects; None for another format."""
-    given = read_upload(path, value, items)
-    if given is None:
-        return None
-    return {name: Caption(text, box, spare) for name, (text, box, spare) in given.items()}
+    """Captions of an upload, scene to proposals, given to objects; None for another format.
+
+    Also those of `vantage predict` about a detector's proposals, whose header tells how many there were.
+    """
+    proposed = proposed_of(value)
+    if proposed is None:
+        return read_upload(path, value, items)
+    rows = unique(predicted(path, value, BENCHMARK.name), key)
+    require_known(rows, dict.fromkeys(item.id for item in items))
+    return with_spare({name: prediction(row) for name, row in rows.items()}, items, proposed)
 
 
 def state(_described: Described, caption: Caption) -> State:
     """Any caption is one."""
+    if caption.box is None:
+        return "missing"
     return "answered" if caption.text.strip() else "empty"
 
 
@@ -131,7 +136,7 @@ BENCHMARK: Benchmark[Described, Caption] = Benchmark(
     prediction=prediction,
     state=state,
     variants=VARIANTS,
-    prompt=lambda _described: "Describe the object in the box.",
+    prompt=lambda _described: PROMPT,
     upload=upload,
     answered_with="caption",
 )

@@ -65,9 +65,9 @@ _RULES: Mapping[str, tuple[str, Rule]] = {
 
 
 def _iou(items: Sequence[Item[Any]], said: Sequence[Any]) -> Float64[np.ndarray, " n"]:
-    """IoU of each object's box with its caption's; -1 where there is no caption."""
+    """IoU of each object's box with its caption's; -1 where there is no caption, or none with a box."""
     iou = np.full(len(items), -1.0)
-    rows = [i for i, caption in enumerate(said) if caption is not None]
+    rows = [i for i, caption in enumerate(said) if caption is not None and caption.box is not None]
     truth = stacked([items[i].content.box for i in rows])
     iou[rows] = published_iou(truth, stacked([said[i].box for i in rows]))
     return iou
@@ -102,7 +102,7 @@ def _benchmark(items: Sequence[Item[Any]], said: Sequence[Any]) -> dict[str, Mea
     bleus = bleu_of_sums(bleu_columns(corpus))
     scores = {f"bleu_{n + 1}": bleus[:, n] for n in range(MAX_ORDER)}
     scores |= {"rouge_l": rouge_l(texts, given), "cider": cider(corpus)}
-    proposed = np.array([0 if c is None else 1 + c.spare for c in said], dtype=np.float64)
+    proposed = np.array([0 if c is None else (c.box is not None) + c.spare for c in said], dtype=np.float64)
     found: dict[str, Measure] = {}
     for k in (0.0, 0.25, 0.5):
         mask = iou >= k

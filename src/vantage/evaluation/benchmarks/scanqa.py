@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from vantage.evaluation.benchmarks import answers
 from vantage.evaluation.benchmarks.answers import Reply
+from vantage.evaluation.benchmarks.boxes import Scenes
 from vantage.evaluation.benchmarks.captions import caption_variants
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item, Variant
-from vantage.evaluation.metrics.measure import Measure
+from vantage.evaluation.benchmarks.scanqa_boxes import Target, box_variants, read_located
+from vantage.evaluation.metrics.measure import Measure, by_group
+from vantage.evaluation.metrics.unigram_f import Lemma, f_value, wordnet, wordnet_lacks
 
 _CLASSES = (  # case matters, and so does the order
     ("Where", "place"),
@@ -32,11 +37,11 @@ class Question:
     question: str
     answers: tuple[str, ...]
     group: str
-    object_ids: tuple[int, ...] = ()
+    target: Target | None = None
 
     def targets(self) -> tuple[int, ...]:
         """The annotated objects that the question is about; none where the file does not say."""
-        return self.object_ids
+        return () if self.target is None else self.target.ids
 
 
 def question_class(question: str) -> str:
@@ -44,27 +49,20 @@ def question_class(question: str) -> str:
     return next((name for words, name in _CLASSES if words in question), "other")
 
 
-def references(path: Path, _scans: Path | None) -> list[Item[Question]]:
+def references(path: Path, scans: Path | None) -> list[Item[Question]]:
     """Items of `ScanQA_v1.0_SPLIT.json`, or of 3D-LLaVA's answers (JSON lines, `text` a list)."""
-    rows = unique(records(path, load(path)), key)
-    return [_item(name, row) for name, row in rows.items()]
+    rows, scenes = unique(records(path, load(path)), key), Scenes(scans)
+    return [_item(name, row, scenes) for name, row in rows.items()]
 
 
-def _item(name: str, row: Record) -> Item[Question]:
+def _item(name: str, row: Record, scenes: Scenes) -> Item[Question]:
     question = row.note("question")
     accepted = row.texts("answers", "text")
     if not accepted:
         raise row.error("at least one answer", "none: the answers of the test splits are withheld")
     scene = row.note("scene_id")
-    content = Question(question, accepted, question_class(question), _object_ids(row))
+    content = Question(question, accepted, question_class(question), Target(row, scenes))
     return Item(name, scene, row.where, content)
-
-
-def _object_ids(row: Record) -> tuple[int, ...]:
-    value = row.fields.get("object_ids") or []
-    if not isinstance(value, list) or not all(str(k).isdigit() for k in value):
-        raise row.error("a list of numbers in object_ids", repr(value)[:80])
-    return tuple(int(k) for k in value)
 
 
 def key(row: Record) -> str:
@@ -77,6 +75,29 @@ def _raw(items: Sequence[Item[Question]], said: Sequence[Reply | None]) -> dict[
     if any(reply is not None and reply.ranked for reply in said):
         found |= answers.best_of_ten(items, said)
     return found
+
+
+def prediction(row: Record) -> Reply:
+    """A text or a ranked list, with the box of an upload."""
+    return read_located(row, answers.read_reply(row))
+
+
+def f_variant(lemma: Callable[[], Lemma], lacks: Callable[[], str | None]) -> Variant[Question, Reply]:
+    """The official F-value with a lemmatiser; a reply that is missing, empty or without a word is 0."""
+
+    def score(items: Sequence[Item[Question]], said: Sequence[Reply | None]) -> dict[str, Measure]:
+        base = lemma()
+        values = [
+            0.0
+            if reply is None or not reply.text.split()
+            else f_value(reply.text, item.content.answers, base)
+            for item, reply in zip(items, said, strict=True)
+        ]
+        groups = answers.group_masks([item.content.group for item in items])
+        return by_group("f", np.array(values, dtype=np.float64), groups)
+
+    summary = "ScanQA's F-value: 1 for an exact match, else words in common after WordNet's lemmatiser"
+    return Variant(summary, score, lacks)
 
 
 def prompt(question: Question) -> str:
@@ -92,8 +113,14 @@ BENCHMARK: Benchmark[Question, Reply] = Benchmark(
     splits={"train": 25563, "val": 4675, "test_w_obj": 4976, "test_wo_obj": 6149},
     references=references,
     key=key,
-    prediction=answers.read_reply,
+    prediction=prediction,
     state=answers.reply_state,
-    variants={**_exact, "raw": Variant(_exact["raw"].summary, _raw), **caption_variants()},
+    variants={
+        **_exact,
+        "raw": Variant(_exact["raw"].summary, _raw),
+        **caption_variants(),
+        "f_value": f_variant(wordnet, wordnet_lacks),
+        **box_variants(),
+    },
     prompt=prompt,
 )

@@ -6,6 +6,7 @@ path. It takes some seconds and about 1 GB to start.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -18,14 +19,23 @@ from jaxtyping import Float64
 from vantage.core.errors import ResourceError
 
 _JAR = Path("meteor") / "meteor-1.5.jar"
+SWITCH = "VANTAGE_METEOR"
+"""An environment variable: `off` leaves METEOR out although it could be reported."""
 
 
-def jar() -> Path | None:
-    """The jar, if Java and the package that has it are installed."""
+def lacks() -> str | None:
+    """What stands against reporting METEOR, in words; None when all is there."""
+    if os.environ.get(SWITCH) == "off":
+        return f"{SWITCH} unset: it is off"
+    java = None if shutil.which("java") else "Java on the path"
+    package = None if _jar() else 'its jar: pip install "vantage[meteor]"'
+    return " and ".join(one for one in (java, package) if one) or None
+
+
+def _jar() -> Path | None:
     found = find_spec("pycocoevalcap")
     folders = list(found.submodule_search_locations or ()) if found else []
-    file = next((Path(f) / _JAR for f in folders if (Path(f) / _JAR).is_file()), None)
-    return file if shutil.which("java") else None
+    return next((Path(f) / _JAR for f in folders if (Path(f) / _JAR).is_file()), None)
 
 
 def meteor(
@@ -41,11 +51,9 @@ def meteor(
         ResourceError: the jar is not installed, or Java fails.
     """
     pairs = list(zip(predictions, references, strict=True))
-    file = jar()
-    if file is None:
-        raise ResourceError(
-            "METEOR is not installed", expected="Java and pycocoevalcap", hint='pip install "vantage[meteor]"'
-        )
+    file = _jar()
+    if file is None or lacks():
+        raise ResourceError("METEOR is not installed", expected=lacks())
     lines = [" ||| ".join(("SCORE", *map(_plain, given), _plain(said))) for said, given in pairs]
     command = ["java", "-jar", "-Xmx2G", file.name, "-", "-", "-stdio", "-l", "en", "-norm"]
     pipe = subprocess.PIPE

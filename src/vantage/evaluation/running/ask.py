@@ -32,7 +32,7 @@ class Ask:
         scan: the same views as posed frames of a scan; None for pictures without poses.
         annotated: the frame that the benchmark's places are counted in, in the same scan.
         own: the benchmark's own prompt, whatever the model's is.
-        fields: what the item's line says beside the answer.
+        fields: what the item's line says beside the answer: where a pose is from, what is to be described.
         content: of the item, for models that are asked in words of their own.
         wanted: what the benchmark is answered with.
     """
@@ -57,8 +57,8 @@ class Answer:
     Attributes:
         id: of the item.
         text: as it is scored.
-        finish: `eos`, `stop`, `length`; `word` for a model of one word, `place` where none are asked for,
-            `constant` for a constant answer.
+        finish: `eos`, `stop`, `length`; `word` for a model of one word, `text` where the model does not tell,
+            `place` where no words are asked for, `constant` for a constant answer.
         prompt_tokens, tokens: of the prompt and of the answer; 0 where the model does not tell.
         fields: what the benchmark reads beside or instead of the text: boxes, a place.
     """
@@ -125,8 +125,11 @@ _WHO: Mapping[AnsweredWith, str] = {
 
 
 def require_answers_with(given: AnsweredWith, benchmark: Benchmark[Any, Any]) -> None:
-    """Raise `ParameterError` for a benchmark that wants something else than a model gives."""
-    if benchmark.answered_with != given:
+    """Raise `ParameterError` for a benchmark that wants something else than a model gives.
+
+    Who gives free text gives captions, too.
+    """
+    if benchmark.answered_with not in {"text": ("text", "caption")}.get(given, (given,)):
         raise ParameterError(
             "the model does not give what this benchmark wants", where=benchmark.name,
             expected=benchmark.answered_with, found=given, hint=_WHO.get(benchmark.answered_with),

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vantage.core.errors import ParameterError, VantageError
 from vantage.core.hashing import digest_bytes, digest_json
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item
 from vantage.evaluation.running.ask import Ask, SetAside
+from vantage.evaluation.running.outlines import RED, outlined, rectangle, thickness_px
 from vantage.evaluation.running.parquet_images import ParquetImages
 
 FIELDS = ("image_list", "images", "image", "image_info")
@@ -153,10 +156,15 @@ def _opened(picture: Encoded) -> Any:
 
 def _marked(image: Any, picture: Encoded) -> Any:
     """The picture with each region outlined and numbered, for models that are given no masks."""
-    from PIL import ImageDraw
+    from PIL import Image, ImageDraw
 
-    draw = ImageDraw.Draw(image)
-    for number, box in enumerate(picture.regions):
-        draw.rectangle(box, outline=(255, 0, 0), width=2)
-        draw.text((box[0] + 3, box[1] + 1), str(number), fill=(255, 0, 0))
-    return image
+    if not picture.regions:
+        return image
+    pixels = np.asarray(image)
+    for box in picture.regions:
+        pixels = outlined(pixels, rectangle(*box))
+    marked = Image.fromarray(pixels)
+    draw, line = ImageDraw.Draw(marked), thickness_px(*marked.size)
+    for number, (left, top, _, _) in enumerate(picture.regions):
+        draw.text((left + line + 1, top + line - 1), str(number), fill=RED)
+    return marked

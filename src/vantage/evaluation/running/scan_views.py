@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, UInt8
 
 from vantage.align.controls import GREY
 from vantage.core.errors import VantageError
 from vantage.core.hashing import digest_bytes, digest_json
 from vantage.core.seeds import priority
 from vantage.core.tasks import Task
+from vantage.evaluation.running.outlines import outlined
 from vantage.geometry.camera import Pinhole
 from vantage.lift.config import LiftConfig
 from vantage.lift.coverage import Keys, frame_voxels, greedy_coverage
@@ -77,6 +78,7 @@ class ScanViews:
         T_raw_me: where the asker's eyes are, camera to the raw world; None: at the first frame.
         told: what a control says of where each view lies, in place of what its own frame says.
         blind: whether nothing of it is shown: grey pictures, no points, no poses but the asker's.
+        outlines: by frame id, what is drawn in red on its picture (px, turning from u to v).
     """
 
     folder: Path
@@ -85,6 +87,7 @@ class ScanViews:
     T_raw_me: Float64[np.ndarray, "4 4"] | None = None
     told: tuple[Measured, ...] | None = None
     blind: bool = False
+    outlines: Mapping[int, Float64[np.ndarray, "h 2"]] = field(default_factory=dict)
 
     @property
     def eyes(self) -> Float64[np.ndarray, "4 4"]:
@@ -121,11 +124,9 @@ class ScanViews:
 
     def request(self, question: str | Sequence[str]) -> dict[str, Any]:
         """The request to a registered model, in the raw world of the scan."""
-        from vantage.scans.pixels import read_color
-
         measured = self.measured
         request: dict[str, Any] = {
-            "images": [read_color(self.folder, self.meta, f) for f in self.frames],
+            "images": [self._pixels(f) for f in self.frames],
             "poses": np.stack([at.T_raw_cam for at in measured]),
             "intrinsics": np.stack([at.color.matrix() for at in measured]),
             "frame": "raw",
@@ -145,7 +146,7 @@ class ScanViews:
         return {**request, "ego_pose": self.eyes}
 
     def digest(self) -> str:
-        """Digest of everything shown: encoded pixels, poses, and where the asker stands."""
+        """Digest of everything shown: encoded pixels, outlines, poses, and where the asker stands."""
         from vantage.scans.pixels import read_bytes
 
         shown = [
@@ -153,7 +154,9 @@ class ScanViews:
             for f in self.frames
         ]
         me = None if self.T_raw_me is None else self.T_raw_me.round(9).tolist()
-        own = digest_json([self.meta.scan_id, shown, self.meta.T_aligned_raw.tolist(), me])
+        marks = [[name, outline.round(6).tolist()] for name, outline in sorted(self.outlines.items())]
+        seen = [self.meta.scan_id, shown, self.meta.T_aligned_raw.tolist(), me]
+        own = digest_json([*seen, marks] if marks else seen)
         if self.blind:
             return digest_json([own, "blind"])
         if self.told is None:
@@ -164,9 +167,14 @@ class ScanViews:
     def _image(self, frame: Frame) -> Any:
         from PIL import Image
 
+        return Image.fromarray(self._pixels(frame))
+
+    def _pixels(self, frame: Frame) -> UInt8[np.ndarray, "h w 3"]:
         from vantage.scans.pixels import read_color
 
-        return Image.fromarray(read_color(self.folder, self.meta, frame))
+        pixels = read_color(self.folder, self.meta, frame)
+        outline = self.outlines.get(frame.frame_id)
+        return pixels if outline is None else outlined(pixels, outline, gap=True)
 
 
 class MeasuredScan:
@@ -245,15 +253,17 @@ class MeasuredScan:
         """The usable frame whose pose is nearest: metres apart plus radians turned."""
         return min(self.kept, key=lambda f: (_distance(f.T_raw_cam, T_raw_me), f.frame_id))
 
-    def chosen(self, views: int, first: Frame | None = None) -> tuple[Frame, ...]:
+    def chosen(
+        self, views: int, first: Frame | None = None, among: Sequence[Frame] | None = None
+    ) -> tuple[Frame, ...]:
         """`views` frames by coverage, after `first` where one is given; ties fall to a hash.
 
-        With a first frame the others are those that show most of what it does not. Without one, frames of
-        good quality alone are taken.
+        With a first frame the others are those that show most of what it does not, `among` all usable ones
+        if no others are given. Without one, frames of good quality alone are taken.
         """
-        others = self._good()
+        others = list(among or (self.good if first is None else self.kept))
         if first is not None:
-            others = [f for f in self.kept if f.frame_id != first.frame_id]
+            others = [f for f in others if f.frame_id != first.frame_id]
         picks = np.unique(np.linspace(0, len(others) - 1, min(CANDIDATES, len(others))).astype(int))
         frames = [*([] if first is None else [first]), *(others[i] for i in picks)]
         ties = [priority("ask", self.meta.scan_id, f.frame_id) for f in frames]
@@ -263,10 +273,11 @@ class MeasuredScan:
 
     def along(self, views: int) -> tuple[Frame, ...]:
         """`views` frames of good quality, evenly over the path and in its order."""
-        good = self._good()
+        good = self.good
         return tuple(good[place] for place in evenly(len(good), views))
 
-    def _good(self) -> list[Frame]:
+    @property
+    def good(self) -> list[Frame]:
         """Usable frames of good quality: all usable ones if none is."""
         kept = self.kept
         return [kept[i] for i in good_views(kept, LiftConfig().view_bounds)]
