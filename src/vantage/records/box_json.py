@@ -17,9 +17,10 @@ import numpy as np
 
 from vantage.geometry.boxes import OrientedBox
 from vantage.geometry.camera import Pinhole
-from vantage.records.box_text import BadLine
+from vantage.records.box_text import BadLine, bad_line
 
 FIELDS: Final = ("x", "y", "z", "size_x", "size_y", "size_z", "roll", "pitch", "yaw")
+_KEY: Final = '"bbox_3d"'
 MAX_M: Final = 100.0
 """Centres and sizes beyond this are no metres of a room."""
 
@@ -79,11 +80,14 @@ def read_json_boxes(text: str) -> ReadJson:
     for line, entry in entries:
         found = _box(entry)
         if isinstance(found, str):
-            bad.append(_bad(line, json.dumps(entry, ensure_ascii=False), found))
+            bad.append(bad_line(line, json.dumps(entry, ensure_ascii=False), found))
         else:
             boxes.append(found)
     if not entries and not nothing and text.strip():
-        bad.append(_bad(1, text, "no JSON with bbox_3d"))
+        bad.append(bad_line(1, text, "no JSON with bbox_3d"))
+    elif text.count(_KEY) > sum("bbox_3d" in entry for _, entry in entries):
+        end = text.rfind(_KEY)
+        bad.append(bad_line(text.count("\n", 0, end) + 1, text[end:], "JSON that breaks off"))
     return ReadJson(tuple(boxes), tuple(bad), nothing)
 
 
@@ -147,7 +151,3 @@ def turned(roll: float, pitch: float, yaw: float) -> np.ndarray:
     about_z = np.array([[c, -r, 0.0], [r, c, 0.0], [0.0, 0.0, 1.0]])
     return np.asarray(about_z @ about_y @ about_x)
 
-
-def _bad(line: int, text: str, reason: str) -> BadLine:
-    shown = " ".join(text.split())
-    return BadLine(line, shown if len(shown) <= 120 else f"{shown[:117]}...", reason)
