@@ -109,7 +109,7 @@ def _entries(text: str) -> tuple[list[tuple[int, Any]], bool]:
 def _values(text: str) -> Iterator[tuple[int, Any]]:
     """JSON lists and objects of a text, those inside of one another not looked for."""
     decoder, at = json.JSONDecoder(parse_constant=_refused), 0
-    while (places := [p for p in (text.find(sign, at) for sign in "[{") if p >= 0]):
+    while places := [p for p in (text.find(sign, at) for sign in "[{") if p >= 0]:
         start = min(places)
         try:
             value, at = decoder.raw_decode(text, start)
@@ -150,4 +150,3 @@ def turned(roll: float, pitch: float, yaw: float) -> np.ndarray:
     about_y = np.array([[b, 0.0, q], [0.0, 1.0, 0.0], [-q, 0.0, b]])
     about_z = np.array([[c, -r, 0.0], [r, c, 0.0], [0.0, 0.0, 1.0]])
     return np.asarray(about_z @ about_y @ about_x)
-

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32
 
 from vantage.core.errors import ParameterError
 
 if TYPE_CHECKING:
-    from vantage.evaluation.benchmarks.interface import AnsweredWith, Benchmark
+    from vantage.evaluation.benchmarks.interface import AnsweredWith, Benchmark, BoxRule
     from vantage.evaluation.running.scan_views import ScanViews
     from vantage.models.vlm.request import Size
     from vantage.models.vlm.sample import View
 
 MARK = "<image>"
 """Stands in a prompt for an image at its place; a prompt without any has its views before it."""
+
+Depth = Callable[[], Float32[np.ndarray, "h w"]]
+"""A depth image, metres, 0 for holes."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Ask:
         scan: the same views as posed frames of a scan; None for pictures without poses.
         content: of the item, for models that are asked in words of their own.
         wanted: what the benchmark is answered with.
+        boxes: how boxes answer the item, where it is answered with boxes.
+        depth: of what a picture without a pose shows, at a size of its own; None where nothing is measured.
     """
 
     id: str
@@ -41,6 +49,8 @@ class Ask:
     scan: ScanViews | None = None
     content: Any = None
     wanted: AnsweredWith = "text"
+    boxes: BoxRule[Any] | None = None
+    depth: Depth | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from vantage.core.errors import ParameterError, VantageError
 from vantage.core.hashing import digest_file, digest_files, digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
 from vantage.evaluation.running.ask import MARK, Answer, Ask, SetAside, require_answers_with
+from vantage.evaluation.running.boxes.answering import answers_with_boxes
+from vantage.evaluation.running.boxes.reading import read_json, saying, told_camera
+from vantage.records.box_json import box_request
 
 _SMALL = ("*.json", "*.jinja", "*.txt", "*.model")
 
@@ -84,15 +87,23 @@ class VlmAnswerer:
         return {"max_new_tokens": d.max_new_tokens, "stop": list(d.stop), "precision": self._precision}
 
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
-        """The benchmark's own.
+        """The benchmark's own; for boxes, what a stock model is asked for them in.
 
-        Raises `ParameterError` for a benchmark that is not answered with words.
+        Raises `ParameterError` for a benchmark that wants what the model does not give.
         """
+        if benchmark.boxes is not None and not self._digest:
+            return box_request(benchmark.prompt(content), benchmark.boxes.several)
         require_answers_with("text", benchmark)
         return benchmark.prompt(content)
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """In batches of like length."""
+        if asks and asks[0].wanted == "boxes":
+            yield from answers_with_boxes(asks, saying(self._worded, read_json, told_camera))
+        else:
+            yield from self._worded(asks)
+
+    def _worded(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         requests, aside = [], []
         for ask in asks:
             try:

@@ -16,6 +16,7 @@ from vantage.core.progress import Progress, Silent
 from vantage.evaluation.benchmarks.files import SET_ASIDE
 from vantage.evaluation.benchmarks.interface import Benchmark, Item
 from vantage.evaluation.running.ask import Answer, Answerer, Ask, SetAside
+from vantage.evaluation.running.boxes.answering import RULE
 from vantage.evaluation.running.journal import (
     Row,
     at_rest,
@@ -98,6 +99,7 @@ class Run:
         if out.is_dir():
             raise ParameterError("predictions are a file", where="--out", found=f"the folder {out}")
         self.answerer, self.builder, self.out, self._wanted = answerer, builder, out, benchmark.answered_with
+        self._boxes = benchmark.boxes
         self.prompts = {item.id: answerer.prompt(benchmark, item.content) for item in items}
         self.items = list(items[:limit])
         self.header: dict[str, Any] = {
@@ -106,6 +108,8 @@ class Run:
             "model": dict(answerer.identity()),
             "settings": {**answerer.settings(), **builder.settings()},
         }
+        if benchmark.boxes is not None:
+            self.header["settings"]["boxes"] = RULE
 
     def estimate(self, shard: Shard) -> Estimate:
         """Ask a few items of one scene, keep nothing, and tell what all will take."""
@@ -167,7 +171,9 @@ class Run:
     def _asks(self, scene: Sequence[Item[Any]]) -> list[Ask | SetAside]:
         content = {item.id: item.content for item in scene}
         return [
-            replace(one, content=content[one.id], wanted=self._wanted) if isinstance(one, Ask) else one
+            replace(one, content=content[one.id], wanted=self._wanted, boxes=self._boxes)
+            if isinstance(one, Ask)
+            else one
             for one in self.builder.asks(scene, self.prompts)
         ]
 

@@ -74,9 +74,7 @@ def test_the_box_chosen_has_most_support_by_brute_force(seed: int) -> None:
     said = scene(seed, views=3)
     chosen = one(said)
     assert chosen is not None
-    support = {
-        id(box): brute_support(said, view, box) for view, boxes in enumerate(said) for box in boxes
-    }
+    support = {id(box): brute_support(said, view, box) for view, boxes in enumerate(said) for box in boxes}
     assert support[id(chosen)] >= max(support.values()) - 0.08, "but for the grid's own error"
 
 
@@ -88,6 +86,7 @@ def ids(said: list[list[OrientedBox]]) -> dict[int, tuple[int, int]]:
 def test_groups_hold_every_box_once_and_are_those_of_a_plain_loop(seed: int) -> None:
     said = scene(seed)
     left = [(v, box) for v, boxes in enumerate(said) for box in boxes]
+
     def iou(a: OrientedBox, b: OrientedBox) -> float:
         return float(iou_pairs(OrientedBoxes.of([a]), OrientedBoxes.of([b]))[0])
 

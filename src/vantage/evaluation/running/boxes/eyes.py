@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from vantage.evaluation.running.ask import Depth
+from vantage.evaluation.running.posed import level_camera
 from vantage.evaluation.running.scan_views import ScanViews
 from vantage.geometry.boxes import OrientedBox
 from vantage.geometry.camera import Pinhole
@@ -18,7 +20,8 @@ from vantage.records.frames import Frame
 SLACK_M: Final = 0.05
 """By how much a measured surface has to lie before all of a box to hide it: sensors are off by less."""
 
-Depth = Callable[[], tuple[Float32[np.ndarray, "h w"], Pinhole]]
+
+Measured = Callable[[], tuple[Float32[np.ndarray, "h w"], Pinhole]]
 """A depth image (m, 0 for holes) with its camera, which shares centre and axes with the colour camera."""
 
 
@@ -36,7 +39,7 @@ class Eye:
     name: str
     camera: Pinhole
     T_frame_cam: Float64[np.ndarray, "4 4"]
-    depth: Depth | None = None
+    depth: Measured | None = None
 
     def sees(self, box: OrientedBox) -> bool:
         """Whether the picture shows a box's centre: inside of it, before the camera, and not hidden.
@@ -70,7 +73,18 @@ def eyes_of_scan(views: ScanViews) -> list[Eye]:
     ]
 
 
-def _depth(views: ScanViews, frame: Frame) -> Depth:
+def eye_of_picture(name: str, camera: Pinhole, depth: Depth | None) -> Eye:
+    """A picture of unknown pose: taken as level, at eye height, at the origin of a world of its own."""
+
+    def measured() -> tuple[Float32[np.ndarray, "h w"], Pinhole]:
+        assert depth is not None
+        image = depth()
+        return image, camera.resized(image.shape[1], image.shape[0])
+
+    return Eye(name, camera, level_camera(0.0, 0.0, 0.0), None if depth is None else measured)
+
+
+def _depth(views: ScanViews, frame: Frame) -> Measured:
     """Read when first asked for, and kept with its view."""
     kept: list[tuple[Float32[np.ndarray, "h w"], Pinhole]] = []
 
