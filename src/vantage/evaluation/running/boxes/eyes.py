@@ -49,16 +49,16 @@ class Eye:
         those of reading `depth`.
         """
         T_cam_frame = invert(self.T_frame_cam)
-        center = apply(T_cam_frame, box.center)
-        if center[2] <= 0 or not bool(self.camera.inside(self.camera.project(center)[0])):
+        center = apply(T_cam_frame, box.center)[None]
+        if not self.camera.inside(self.camera.project(center)[0]).all():  # also where z is not above 0
             return False
         if self.depth is None:
             return True
         depth, camera = self.depth()
         uv = camera.project(center)[0]
-        if not bool(camera.inside(uv)):
+        if not camera.inside(uv).all():
             return True
-        column, row = np.floor(uv + 0.5).astype(int)
+        column, row = np.floor(uv[0] + 0.5).astype(int)
         surface = float(depth[row, column])
         nearest = float(apply(T_cam_frame, box.corners())[:, 2].min())
         return not 0 < surface < nearest - SLACK_M
