@@ -101,8 +101,9 @@ def builder_of(rule: Benchmark[Any, Any], references: Path, shown: Shown) -> Bui
 
     Raises `ParameterError` for options that do not go together, and where there is no such file or folder.
     """
+    from vantage.evaluation.running.annotated import ORIGINS
     from vantage.evaluation.running.own_images import OwnImages
-    from vantage.evaluation.running.posed import FRAMES, ORIGINS, PosedViews
+    from vantage.evaluation.running.posed import FRAMES, PosedViews
 
     if shown.scans is not None and shown.images is not None:
         raise ParameterError("--scans and --images exclude each other", expected="one of them")

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from vantage.core.errors import ParameterError
-from vantage.core.frames import require_frame
 from vantage.evaluation.answers import as_prediction
 from vantage.geometry.camera import Pinhole
-from vantage.geometry.transforms import invert
-from vantage.models.grounded.answering import ground_and_answer
-from vantage.models.grounded.view import EgoView
+from vantage.models.grounded.asking import Grounding, ego_view, grounded_answers
 from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.listing import Selection
 from vantage.models.vlm.question_samples import QuestionSamples
-from vantage.models.vlm.request import Generated, Refused, Request
+from vantage.models.vlm.request import Generated, Refused
 from vantage.models.vlm.same_pictures import require_same_pictures
 from vantage.models.vlm.sample import Sample, Turn
 from vantage.models.vlm.showing import shown_sample
@@ -78,8 +75,7 @@ def answer_all_with(
             expected="a model whose coordinates or words tell the ego's pose", found="no_pose",
             hint="leave no_pose out of evaluate.controls",
         )  # fmt: skip
-    placed = unposed or vlm.align is not None or vlm.model.situated is not None
-    samples = QuestionSamples(inputs, Selection("heldout", None, "aligned" if placed else "ego_level"))
+    samples = QuestionSamples(inputs, Selection("heldout", None, "aligned" if unposed else vlm.frame))
     require_same_pictures(samples, vlm.prepare)
     generator = vlm.generator(decoding)
     found = Answered([], [], {})
@@ -133,40 +129,18 @@ def _grounded(
     questions: Sequence[Question],
     camera: Pinhole,
     size: tuple[int, int],
-) -> Iterator[tuple[Question, str]]:
-    """Locate, then reason, a question at a time: the second prompt rests on the first reply.
-
-    Every question is, as in use, where nobody knows a question's family; training asks in one turn what
-    boxes do not decide.
-    """
-    sizes = [size] * len(sample.views)
+) -> Iterator[tuple[Question, str | Refused]]:
+    sizes = (size,) * len(sample.views)
+    asked = []
     for question, shown in zip(questions, sample.dialogs, strict=True):
-        # A pose that is told stands before the first prompt, as in training.
-        told = shown[0].question.removesuffix(question.question)
-
-        def ask(turns: Sequence[Turn], name: str = question.question_id, told: str = told) -> str:
-            first = Turn(told + turns[0].question, turns[0].answer)
-            return _text(generator, vlm.request(name, sample, [first, *turns[1:]], sizes))
-
-        view = _ego_view(sample, question, camera)
-        yield question, ground_and_answer(ask, question.question, view, check_steps=False).answer
-
-
-def _ego_view(sample: Sample, question: Question, camera: Pinhole) -> EgoView:
-    """The ego's view in `ego_level`, the frame that boxes are taught in, whatever frame the points are in."""
-    T = sample.views[0].T_frame_cam
-    if T is None:
-        return EgoView.level(camera)
-    if sample.frame == "aligned":
-        return EgoView(camera, invert(question.T_aligned_ego) @ T)
-    require_frame(sample.frame, "ego_level", f"sample {sample.sample_id}")
-    return EgoView(camera, T)
-
-
-def _text(generator: Generator, request: Request) -> str:
-    """A reply, or nothing where the model cannot be asked (a first reply may fill its context)."""
-    replies = [one for batch in generator.answers([request]) for one in batch]
-    return "".join(one.text for one in replies if isinstance(one, Generated))
+        view = ego_view(sample, question.T_aligned_ego, camera)
+        own = replace(sample, dialogs=(shown,))
+        asked.append(Grounding(question.question_id, question.question, own, view, sizes))
+    batches = grounded_answers(vlm, generator, asked, check_steps=False)
+    found = {one.id: one for batch in batches for one in batch}
+    for question in questions:
+        one = found[question.question_id]
+        yield question, one if isinstance(one, Refused) else one.found.answer
 
 
 def _keep(found: Answered, question: Question, answer: Generated | Refused | str, sample: Sample) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 from vantage.core.errors import ParameterError, VantageError
 from vantage.core.hashing import digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
-from vantage.evaluation.running.ask import Answer, Ask, SetAside, require_answers_with
+from vantage.evaluation.running.annotated import place_fields
+from vantage.evaluation.running.ask import Answer, Ask, SetAside, require_answers_with, situation_of
+from vantage.records.jsonfile import read_json_record
 from vantage.registry.store import Store, fluent
 from vantage.registry.uris import look_up
 
@@ -18,15 +20,16 @@ MARK_FILE = "MLmodel"
 
 
 class RegisteredAnswerer:
-    """Answers with one word each, from posed views with depth.
+    """Answers from posed views with depth: with a word, a text, or where the asker is.
 
     Args:
         model: as MLflow loads it.
         digest: of its weights and their descriptions.
+        situated: whether it takes a situation and tells a place.
     """
 
-    def __init__(self, model: Any, digest: str) -> None:
-        self._model, self._digest = model, digest
+    def __init__(self, model: Any, digest: str, situated: bool = False) -> None:
+        self._model, self._digest, self._situated = model, digest, situated
 
     @classmethod
     def load(cls, store: Store, uri: str) -> RegisteredAnswerer:
@@ -37,7 +40,8 @@ class RegisteredAnswerer:
         found = look_up(store, uri)
         with fluent(store) as mlflow:
             folder = Path(mlflow.artifacts.download_artifacts(found.uri))
-            return cls(mlflow.pyfunc.load_model(str(folder)), digest_tree(folder / "artifacts"))
+            weights = folder / "artifacts"
+            return cls(mlflow.pyfunc.load_model(str(folder)), digest_tree(weights), _is_situated(weights))
 
     def identity(self) -> Mapping[str, Any]:
         """The digest alone: the same model under another alias goes on."""
@@ -48,30 +52,38 @@ class RegisteredAnswerer:
         return {}
 
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
-        """The question alone: situations are told by poses, and how to answer is the model's own affair.
+        """The question alone, after the situation of a model that takes one.
 
-        Raises `ParameterError` for a benchmark without plain questions.
+        Other models are told situations by poses; how to answer is the model's own affair.
+
+        Raises `ParameterError` for a benchmark without plain questions, or that wants what the model does not
+        give.
         """
+        if benchmark.answered_with == "place" and self._situated:
+            return benchmark.prompt(content)
         require_answers_with("text", benchmark)
         question = getattr(content, "question", None)
         if not isinstance(question, str):
             raise ParameterError("this benchmark asks no plain question", where=benchmark.name)
-        return question
+        return f"{self._situation(content)} {question}".strip() if self._situated else question
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """The questions about the same views together; one that is refused does not stop the others."""
-        together: dict[str, list[Ask]] = {}
+        together: dict[tuple[str, str], list[Ask]] = {}
         for ask in asks:
-            together.setdefault(ask.input, []).append(ask)
-        for group in together.values():
-            yield self._about(group)
+            together.setdefault((ask.input, self._situation(ask.content)), []).append(ask)
+        for (_, situation), group in together.items():
+            yield self._about(group, situation)
 
-    def _about(self, asks: Sequence[Ask]) -> list[Answer | SetAside]:
+    def _situation(self, content: Any) -> str:
+        return situation_of("", content)[0] if self._situated else ""
+
+    def _about(self, asks: Sequence[Ask], situation: str) -> list[Answer | SetAside]:
         views = asks[0].scan
         if views is None:
             return [SetAside(ask.id, "the model needs posed views with depth, from --scans") for ask in asks]
         try:
-            request = views.request("")
+            request = {**views.request(""), **({"situation": situation} if situation else {})}
         except VantageError as error:
             return [SetAside(ask.id, error.one_line()) for ask in asks]
         return self._of(request, asks)
@@ -79,15 +91,39 @@ class RegisteredAnswerer:
     def _of(self, request: Mapping[str, Any], asks: Sequence[Ask]) -> list[Answer | SetAside]:
         """All questions at once; where the model refuses, one by one."""
         try:
-            records = self._model.predict({**request, "question": [ask.prompt for ask in asks]})
+            records = self._model.predict({**request, "question": [self._question(ask) for ask in asks]})
         except VantageError as error:
             if len(asks) == 1:
                 return [SetAside(asks[0].id, _refusal(error))]
             return [one for ask in asks for one in self._of(request, [ask])]
-        return [
-            Answer(ask.id, record["answer"], "word", tokens=1)
-            for ask, record in zip(asks, records, strict=True)
-        ]
+        return [_answer(ask, record) for ask, record in zip(asks, records, strict=True)]
+
+    def _question(self, ask: Ask) -> str:
+        """What is asked beside the situation."""
+        if not self._situated:
+            return ask.prompt
+        return situation_of(ask.own, ask.content)[1] if ask.wanted == "place" else str(ask.content.question)
+
+
+def _answer(ask: Ask, record: Mapping[str, Any]) -> Answer | SetAside:
+    if ask.wanted != "place":
+        return Answer(ask.id, record["answer"], "word", tokens=1)
+    assert ask.annotated is not None  # views of a scan come with the frame of its places
+    try:
+        return Answer(ask.id, "", "place", fields=place_fields(record["place"], ask.annotated))
+    except VantageError as error:
+        return SetAside(ask.id, error.one_line())
+
+
+def _is_situated(weights: Path) -> bool:
+    """Whether a packaged model's weights are those of a situated model."""
+    from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION
+    from vantage.registry.served_base import SERVED_FILE
+
+    if not (weights / "base" / SERVED_FILE).is_file():
+        return False  # a pocket model
+    about = read_json_record(weights / "adapter" / CONFIG_FILE, RECORD, VERSION)
+    return about["config"]["situated"] is not None
 
 
 def _refusal(error: VantageError) -> str:

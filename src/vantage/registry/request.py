@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,12 @@ class Views:
         return ego_of_camera(self.T_aligned_me, "aligned", "ego_level")
 
 
-def read_views(request: Mapping[str, Any]) -> Views:
-    """The checked views of a request, the ego's first; `ParameterError` names the key that is wrong."""
-    _check_keys(request)
+def read_views(request: Mapping[str, Any], more: Sequence[str] = ()) -> Views:
+    """The checked views of a request, the ego's first; `ParameterError` names the key that is wrong.
+
+    `more` are keys that the model reads besides.
+    """
+    _check_keys(request, more)
     images = [_image(value, f"images[{i}]") for i, value in enumerate(_images(request["images"]))]
     shape = images[0].shape
     for i, image in enumerate(images):
@@ -91,8 +94,8 @@ def _require(holds: bool, where: str, expected: object, found: object, hint: str
         )
 
 
-def _check_keys(request: Mapping[str, Any]) -> None:
-    known = (*REQUIRED, *OPTIONAL)
+def _check_keys(request: Mapping[str, Any], more: Sequence[str]) -> None:
+    known = (*REQUIRED, *OPTIONAL, *more)
     missing = [key for key in REQUIRED if request.get(key) is None]
     _require(
         not missing, "keys of the input", f"all of {', '.join(REQUIRED)}", f"without {', '.join(missing)}"
@@ -246,3 +249,9 @@ def read_questions(value: Any) -> list[str]:
     fits = bool(questions) and all(isinstance(q, str) and q.strip() for q in questions)
     _require(fits, "question", "a text or a list of texts", repr(value))
     return questions
+
+
+def read_situation(value: Any) -> str:
+    """Where the asker is, in words; "" where nothing is said. `ParameterError` for what is no text."""
+    _require(value is None or isinstance(value, str), "situation", "a text", repr(value))
+    return "" if value is None else str(value).strip()

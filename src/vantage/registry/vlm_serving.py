@@ -10,28 +10,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from vantage.align.alignment import Pose
-from vantage.align.config import AlignConfig
-from vantage.align.ego import ego_of_camera
-from vantage.align.perturbation import Perturbation
 from vantage.core.errors import ParameterError
 from vantage.geometry.transforms import invert
 from vantage.geometry.warp import ImageWarp
 from vantage.lift.config import LiftConfig
-from vantage.models.grounded.answering import GroundedAnswer, ground_and_answer
-from vantage.models.grounded.view import EgoView, Located
+from vantage.models.grounded.answering import GroundedAnswer
+from vantage.models.grounded.asking import Grounding, ego_view, grounded_answers
+from vantage.models.grounded.view import Located
 from vantage.models.vlm.generate import Decoding
 from vantage.models.vlm.pictures import model_warp, picture_grids
-from vantage.models.vlm.pose_align import aligned
-from vantage.models.vlm.request import Generated, Refused, Request
+from vantage.models.vlm.request import Refused, Size
 from vantage.models.vlm.sample import Sample, Turn, View
 from vantage.models.vlm.trained import TrainedVlm, by_id
-from vantage.registry.request import Views, aligned_points, read_questions, read_views
+from vantage.registry.request import Views, aligned_points, read_questions, read_situation, read_views
 from vantage.registry.served_base import ServedBase
+
+Reply = TypeVar("Reply")
+SITUATION = "situation"
 
 
 class VlmAnswerer:
@@ -53,7 +52,9 @@ class VlmAnswerer:
         """One record for each question of a request.
 
         Args:
-            request: see `vantage.registry.serving.Answerer.answer`; questions are free text.
+            request: see `vantage.registry.serving.Answerer.answer`; questions are free text. Optional:
+                `situation`, a text on where the asker is, for all questions: a situated model finds its place
+                from it, any other reads it before the question.
 
         Returns:
             The pocket model's records. Of a situated model also `place`: x, y, sigma_x, sigma_y (m), yaw,
@@ -65,8 +66,8 @@ class VlmAnswerer:
             ParameterError: a key is missing or unknown, a value has the wrong form, or the model cannot be
                 asked a question (longer than its context, one of its own tokens).
         """
-        views, questions = read_views(request), read_questions(request["question"])
-        sample, valid = self._sample(views, questions)
+        views, questions = read_views(request, (SITUATION,)), read_questions(request["question"])
+        sample, valid = self._sample(views, questions, read_situation(request.get(SITUATION)))
         answered = self._grounded if self._vlm.dialogs == "grounded" else self._single
         shared = {
             "T_aligned_ego": views.ego.T_world_ego.tolist(),
@@ -76,11 +77,10 @@ class VlmAnswerer:
         found = answered(sample, views, questions)
         return [{"question": q, **own, **shared} for q, own in zip(questions, found, strict=True)]
 
-    def _sample(self, views: Views, questions: Sequence[str]) -> tuple[Sample, np.ndarray]:
+    def _sample(self, views: Views, questions: Sequence[str], situation: str) -> tuple[Sample, np.ndarray]:
         """The sample as training has it, and which patches have a point."""
-        align = self._vlm.align
-        level = align is None and self._vlm.model.situated is None
-        T_frame_aligned = invert(views.ego.T_world_ego) if level else np.eye(4)
+        frame = self._vlm.frame
+        T_frame_aligned = invert(views.ego.T_world_ego) if frame == "ego_level" else np.eye(4)
         warp = self._warp(views)
         xyz, valid = aligned_points(views, warp, self._share)
         shown = tuple(
@@ -95,10 +95,8 @@ class VlmAnswerer:
             )
         )
         dialogs = tuple((Turn(question),) for question in questions)
-        sample = Sample("request", shown, dialogs, "ego_level" if level else "aligned")
-        if align is None:
-            return sample, valid
-        return aligned(sample, _pose(views), _meant(align), seed=0), valid
+        sample = Sample("request", shown, dialogs, frame, situation)
+        return self._vlm.asked_from(sample, views.T_aligned_me, views.colors[0]), valid
 
     def _warp(self, views: Views) -> ImageWarp:
         camera, prepare = views.colors[0], self._vlm.prepare
@@ -112,7 +110,7 @@ class VlmAnswerer:
 
     def _single(self, sample: Sample, views: Views, questions: Sequence[str]) -> Iterator[dict[str, Any]]:
         asked = [
-            self._request(f"question {number}", sample, dialog, views)
+            self._vlm.request(f"question {number}", sample, dialog, self._sizes(views))
             for number, dialog in enumerate(sample.dialogs)
         ]
         replies = by_id([one for batch in self._generator.answers(asked) for one in batch])
@@ -122,37 +120,21 @@ class VlmAnswerer:
             yield {"answer": reply.text, **place}
 
     def _grounded(self, sample: Sample, views: Views, questions: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Locate, then reason: the second prompt rests on the first reply."""
-        T = sample.views[0].T_frame_cam
-        assert T is not None  # every view of a request has a pose
-        if sample.frame == "aligned":  # boxes are taught in the asker's own frame
-            T = invert(views.ego.T_world_ego) @ T
-        view, align = EgoView(views.colors[0], T), self._vlm.align
-        alignment = None if align is None else _pose(views).aligning(_meant(align), "aligned", seed=0)
-        for number, question in enumerate(questions):
+        view = ego_view(sample, views.ego.T_world_ego, views.colors[0])
+        asked = [
+            Grounding(
+                f"question {number}", question, replace(sample, dialogs=(dialog,)), view, self._sizes(views)
+            )
+            for number, (question, dialog) in enumerate(zip(questions, sample.dialogs, strict=True))
+        ]
+        found = {
+            one.id: one for batch in grounded_answers(self._vlm, self._generator, asked) for one in batch
+        }
+        for one in asked:
+            yield _grounded_record(_require_answered(found[one.id]).found)
 
-            def ask(turns: Sequence[Turn], name: str = f"question {number}") -> str:
-                first, *later = turns
-                if alignment is not None:  # before all else that is said, as in training
-                    first = replace(first, question=alignment.question(first.question))
-                request = self._request(name, sample, (first, *later), views)
-                (reply,) = (one for batch in self._generator.answers([request]) for one in batch)
-                return _require_answered(reply).text
-
-            yield _grounded_record(ground_and_answer(ask, question, view))
-
-    def _request(self, name: str, sample: Sample, turns: Sequence[Turn], views: Views) -> Request:
-        size = (views.colors[0].width, views.colors[0].height)
-        return self._vlm.request(name, sample, turns, [size] * len(sample.views))
-
-
-def _pose(views: Views) -> Pose:
-    return Pose(ego_of_camera(views.T_aligned_me, "aligned", "ego_camera"), "request", views.colors[0])
-
-
-def _meant(align: AlignConfig) -> AlignConfig:
-    """Training disturbs poses so that a model bears it; the one that a request gives is the one it means."""
-    return replace(align, perturbation=Perturbation())
+    def _sizes(self, views: Views) -> tuple[Size, ...]:
+        return ((views.colors[0].width, views.colors[0].height),) * len(views.images)
 
 
 def _picture(image: np.ndarray) -> Any:
@@ -161,7 +143,7 @@ def _picture(image: np.ndarray) -> Any:
     return Image.fromarray(image)
 
 
-def _require_answered(reply: Generated | Refused) -> Generated:
+def _require_answered(reply: Reply | Refused) -> Reply:
     if isinstance(reply, Refused):
         raise ParameterError("the model cannot be asked this", where=reply.id, found=reply.reason)
     return reply

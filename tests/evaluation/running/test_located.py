@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,16 +129,6 @@ def test_a_trained_model_is_given_coordinates_in_any_batch(
         for adapter in (None, trained)
     )
     assert {key for key in one if one[key] != other[key]} == {"adapter"}
-
-
-@pytest.mark.parametrize("about", [{"align": {"frame": "ego_level"}}, {"dialogs": "grounded"}])
-def test_a_model_that_is_asked_in_a_way_of_its_own_is_refused(
-    base: Path, trained: Path, about: dict[str, Any]
-) -> None:
-    path = trained / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "about": about}))
-    with pytest.raises(ParameterError, match="a way of its own"):
-        VlmAnswerer.load(base, None, "float32", "cpu", Decoding(), trained)
 
 
 def test_pictures_without_poses_are_shown_to_it_as_unknown(base: Path, trained: Path, tmp_path: Path) -> None:

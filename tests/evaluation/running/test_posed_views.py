@@ -13,8 +13,9 @@ from asked_rooms import Rooms, annotated
 
 from vantage.core.errors import ContractError, ParameterError
 from vantage.evaluation.benchmarks.names import BENCHMARKS
+from vantage.evaluation.running.annotated import ORIGINS, Origin
 from vantage.evaluation.running.ask import Ask, SetAside
-from vantage.evaluation.running.posed import ORIGINS, Origin, PosedViews
+from vantage.evaluation.running.posed import PosedViews
 from vantage.evaluation.running.scan_views import MeasuredScan
 from vantage.geometry.transforms import level_ego
 from vantage.lift.coverage import frame_voxels

@@ -32,6 +32,11 @@ class Situation:
     xy: Float64[np.ndarray, "2"]
     heading: float
 
+    @property
+    def situation(self) -> str:
+        """The text, by the name that it has in questions."""
+        return self.text
+
 
 @dataclass(frozen=True, eq=False)
 class Guess:

@@ -13,8 +13,9 @@ from vantage.core.errors import ParameterError
 
 if TYPE_CHECKING:
     from vantage.evaluation.benchmarks.interface import AnsweredWith, Benchmark, BoxRule
+    from vantage.evaluation.running.annotated import AnnotatedFrame
     from vantage.evaluation.running.scan_views import ScanViews
-    from vantage.models.vlm.request import Size
+    from vantage.models.vlm.request import Generated, Refused, Size
     from vantage.models.vlm.sample import View
 
 MARK = "<image>"
@@ -35,6 +36,8 @@ class Ask:
         sizes: width and height of each, pixels.
         input: digest of what is shown: pictures, poses, and where the asker stands.
         scan: the same views as posed frames of a scan; None for pictures without poses.
+        annotated: the frame that the benchmark's places are counted in, in the same scan.
+        own: the benchmark's own prompt, whatever the model's is.
         content: of the item, for models that are asked in words of their own.
         wanted: what the benchmark is answered with.
         boxes: how boxes answer the item, where it is answered with boxes.
@@ -47,6 +50,8 @@ class Ask:
     sizes: tuple[Size, ...]
     input: str
     scan: ScanViews | None = None
+    annotated: AnnotatedFrame | None = None
+    own: str = ""
     content: Any = None
     wanted: AnsweredWith = "text"
     boxes: BoxRule[Any] | None = None
@@ -60,7 +65,7 @@ class Answer:
     Attributes:
         id: of the item.
         text: as it is scored.
-        finish: `eos`, `stop`, `length`, or `word` for a model of one word.
+        finish: `eos`, `stop`, `length`; `word` for a model of one word, `place` where none are asked for.
         prompt_tokens, tokens: of the prompt and of the answer; 0 where the model does not tell.
         fields: what the benchmark reads beside or instead of the text: boxes, a place.
     """
@@ -81,6 +86,21 @@ class SetAside:
     reason: str
 
 
+def situation_of(own: str, content: Any) -> tuple[str, str]:
+    """The item's situation ("" where it has none), and the rest of the benchmark's own prompt."""
+    situation = str(getattr(content, "situation", "") or "")
+    return situation, own.removeprefix(situation).strip()
+
+
+def answer_of(one: Generated | Refused) -> Answer | SetAside:
+    """What a vision-language model generated, or why it cannot be asked."""
+    from vantage.models.vlm.request import Refused
+
+    if isinstance(one, Refused):
+        return SetAside(one.id, one.reason)
+    return Answer(one.id, one.text, one.finish, one.prompt_tokens, len(one.tokens))
+
+
 @runtime_checkable
 class Answerer(Protocol):
     """A model that can be asked."""
@@ -98,10 +118,15 @@ class Answerer(Protocol):
         """Each ask's answer, or why there is none, a batch at a time, in any order."""
 
 
+_WHO: Mapping[AnsweredWith, str] = {
+    "place": "a model trained by the recipe `situated` tells its place: by --adapter, or registered"
+}
+
+
 def require_answers_with(given: AnsweredWith, benchmark: Benchmark[Any, Any]) -> None:
     """Raise `ParameterError` for a benchmark that wants something else than a model gives."""
     if benchmark.answered_with != given:
         raise ParameterError(
             "the model does not give what this benchmark wants", where=benchmark.name,
-            expected=benchmark.answered_with, found=given,
+            expected=benchmark.answered_with, found=given, hint=_WHO.get(benchmark.answered_with),
         )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vantage.core.errors import ParameterError, VantageError
 from vantage.core.hashing import digest_file, digest_files, digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
-from vantage.evaluation.running.ask import MARK, Answer, Ask, SetAside, require_answers_with
+from vantage.evaluation.running.ask import MARK, Answer, Ask, SetAside, answer_of, require_answers_with
 from vantage.evaluation.running.boxes.answering import answers_with_boxes
 from vantage.evaluation.running.boxes.reading import read_json, saying, told_camera
 from vantage.records.box_json import box_request
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from vantage.models.loading.load import Precision
     from vantage.models.prompts import Preparer
     from vantage.models.vlm.generate import Decoding
-    from vantage.models.vlm.model import SpatialVlm
-    from vantage.models.vlm.request import Generated, Refused, Request
+    from vantage.models.vlm.request import Request
+    from vantage.models.vlm.trained import TrainedVlm
 
 
 class VlmAnswerer:
@@ -36,19 +36,24 @@ class VlmAnswerer:
         preparer: with its tokenizer and image processor.
         decoding: how answers are made.
         precision: that its weights were loaded in.
-        trained: what was trained on it, with coordinates or without; and the digest of that.
+        trained: what was trained on it, and the digest of that.
     """
 
     def __init__(
         self, base: LoadedBase, preparer: Preparer, decoding: Decoding, precision: str,
-        trained: tuple[SpatialVlm, str] | None = None,
+        trained: tuple[TrainedVlm, str] | None = None,
     ) -> None:  # fmt: skip
         from vantage.models.vlm.generate import Generator
 
         self._base, self._preparer, self._decoding, self._precision = base, preparer, decoding, precision
         self._digest = "" if trained is None else trained[1]
-        self._injector = None if trained is None else trained[0].injector
+        self._injector = None if trained is None else trained[0].model.injector
         self._generator = Generator(preparer, decoding, self._injector)
+        self._own = None
+        if trained is not None and not trained[0].plain:
+            from vantage.evaluation.running.ask_trained import AskedAsTrained
+
+            self._own = AskedAsTrained(trained[0], decoding, self._warp)
 
     @classmethod
     def load(
@@ -57,21 +62,20 @@ class VlmAnswerer:
     ) -> VlmAnswerer:  # fmt: skip
         """From a folder or a name on the hub, and the folder of what was trained on it.
 
-        Raises as `load_vlm`, `Preparer.load` and `vantage.models.vlm.checkpoint.load_adapter` do, and
-        `ParameterError` for a model that was trained to be asked in other words than a benchmark's.
+        Raises as `load_vlm`, `Preparer.load` and `vantage.models.vlm.checkpoint.load_adapter` do.
         """
         from vantage.models.loading import load_vlm
         from vantage.models.prompts import Preparer
 
         loaded = load_vlm(base, revision, precision)
-        trained = None
-        if adapter is not None:
-            from vantage.models.vlm.checkpoint import load_adapter
+        if adapter is None:
+            loaded.model.to(device)
+            return cls(loaded, Preparer.load(loaded.model, loaded.folder), decoding, precision)
+        from vantage.models.vlm.trained import TrainedVlm
 
-            _require_plain(adapter)
-            trained = (load_adapter(adapter, loaded).to(device), digest_tree(adapter))
-        loaded.model.to(device)
-        return cls(loaded, Preparer.load(loaded.model, loaded.folder), decoding, precision, trained)
+        trained = TrainedVlm.on(loaded, adapter)
+        trained.model.to(device)
+        return cls(loaded, trained.prepare, decoding, precision, (trained, digest_tree(adapter)))
 
     def identity(self) -> Mapping[str, Any]:
         """Its weights by their fingerprint, and the files that say how it reads and writes."""
@@ -87,10 +91,13 @@ class VlmAnswerer:
         return {"max_new_tokens": d.max_new_tokens, "stop": list(d.stop), "precision": self._precision}
 
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
-        """The benchmark's own; for boxes, what a stock model is asked for them in.
+        """The benchmark's own; of a model that was trained on other words, what it is told of it.
 
-        Raises `ParameterError` for a benchmark that wants what the model does not give.
+        A stock model is asked for boxes in JSON. Raises `ParameterError` for a benchmark that wants what the
+        model does not give.
         """
+        if self._own is not None:
+            return self._own.prompt(benchmark, content)
         if benchmark.boxes is not None and not self._digest:
             return box_request(benchmark.prompt(content), benchmark.boxes.several)
         require_answers_with("text", benchmark)
@@ -98,7 +105,9 @@ class VlmAnswerer:
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """In batches of like length."""
-        if asks and asks[0].wanted == "boxes":
+        if self._own is not None:
+            yield from self._own.answers(asks)
+        elif asks and asks[0].wanted == "boxes":
             yield from answers_with_boxes(asks, saying(self._worded, read_json, told_camera))
         else:
             yield from self._worded(asks)
@@ -113,7 +122,7 @@ class VlmAnswerer:
         if aside:
             yield list(aside)
         for batch in self._generator.answers(requests):
-            yield [_found(one) for one in batch]
+            yield [answer_of(one) for one in batch]
 
     def _request(self, ask: Ask) -> Request:
         """With a point for every patch where the model was trained with coordinates and the views are posed.
@@ -136,26 +145,6 @@ class VlmAnswerer:
         return processor_warp(self._base.folder, width, height, together)
 
 
-def _require_plain(adapter: Path) -> None:
-    """Situated, grounded and pose-aligned models read prompts that a benchmark's text alone does not make."""
-    from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION
-    from vantage.records.jsonfile import read_json_record
-
-    record = read_json_record(adapter / CONFIG_FILE, RECORD, VERSION)
-    about = record.get("about") or {}
-    special = {
-        "situated": record["config"].get("situated") is not None,
-        "aligned poses": about.get("align") is not None,
-        f"{about.get('dialogs')} dialogs": about.get("dialogs", "single") != "single",
-    }
-    if found := [name for name, there in special.items() if there]:
-        raise ParameterError(
-            "this model is asked in a way of its own", where=adapter / CONFIG_FILE,
-            expected="a model trained on plain questions", found=", ".join(found),
-            hint="the evaluate stage asks it as it was trained",
-        )  # fmt: skip
-
-
 def request_of(ask: Ask, placeholder: str) -> Request:
     """The request: views where the prompt marks them, or all before it.
 
@@ -171,11 +160,3 @@ def request_of(ask: Ask, placeholder: str) -> Request:
         )  # fmt: skip
     text = ask.prompt.replace(MARK, placeholder) if marks else placeholder * len(ask.views) + ask.prompt
     return Request(ask.id, text, ask.views, ask.sizes)
-
-
-def _found(one: Generated | Refused) -> Answer | SetAside:
-    from vantage.models.vlm.request import Refused
-
-    if isinstance(one, Refused):
-        return SetAside(one.id, one.reason)
-    return Answer(one.id, one.text, one.finish, one.prompt_tokens, len(one.tokens))

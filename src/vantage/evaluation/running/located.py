@@ -25,10 +25,11 @@ Warps = Callable[[int, int, int], ImageWarp]
 """What a model's image processor makes of images of some width and height, so many together."""
 
 
-def located(scan: ScanViews, frame: Coordinates, warps: Warps) -> tuple[View, ...]:
+def located(scan: ScanViews, frame: Coordinates, warps: Warps | None) -> tuple[View, ...]:
     """The views of `scan.views()` with their points, in a frame of the asker.
 
-    The asker is where `scan` says, else at the first view. Points come from depth images as in `lift`.
+    The asker is where `scan` says, else at the first view. Points come from depth images as in `lift`;
+    without `warps` there are none, and poses alone are brought to the frame.
 
     Raises:
         ParameterError: a frame that is not one of the asker's, nor `aligned`.
@@ -38,11 +39,11 @@ def located(scan: ScanViews, frame: Coordinates, warps: Warps) -> tuple[View, ..
 
     T_frame_aligned = _from_aligned(scan, frame)
     color = scan.meta.color
-    warp = warps(color.width, color.height, len(scan.frames))
+    warp = None if warps is None else warps(color.width, color.height, len(scan.frames))
     return tuple(
         replace(
             view,
-            pictures=_pictures(scan, shown, warp, T_frame_aligned),
+            pictures=None if warp is None else _pictures(scan, shown, warp, T_frame_aligned),
             T_frame_cam=T_frame_aligned @ scan.meta.T_aligned_raw @ shown.T_raw_cam,
         )
         for view, shown in zip(scan.views(), scan.frames, strict=True)
@@ -50,8 +51,6 @@ def located(scan: ScanViews, frame: Coordinates, warps: Warps) -> tuple[View, ..
 
 
 def _from_aligned(scan: ScanViews, frame: Coordinates) -> Float64[np.ndarray, "4 4"]:
-    T_raw_me = scan.frames[0].T_raw_cam if scan.T_raw_me is None else scan.T_raw_me
-    T_aligned_me = scan.meta.T_aligned_raw @ T_raw_me
     if frame == "aligned":
         return np.eye(4)
     egos = {"ego_level": level_ego, "ego_camera": camera_ego}
@@ -59,7 +58,7 @@ def _from_aligned(scan: ScanViews, frame: Coordinates) -> Float64[np.ndarray, "4
         raise ParameterError(
             "coordinates in this frame cannot be given", expected=f"aligned, {', '.join(egos)}", found=frame
         )
-    return np.asarray(invert(egos[frame](T_aligned_me)))
+    return np.asarray(invert(egos[frame](scan.T_aligned_me)))
 
 
 def _pictures(

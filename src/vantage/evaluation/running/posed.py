@@ -12,14 +12,12 @@ from jaxtyping import Float64
 
 from vantage.core.errors import ParameterError, VantageError
 from vantage.evaluation.benchmarks.interface import Item
+from vantage.evaluation.running.annotated import AnnotatedFrame, Origin
 from vantage.evaluation.running.ask import Ask, SetAside
 from vantage.evaluation.running.scan_views import MeasuredScan, ScanViews
-from vantage.geometry.transforms import R_FLU_RDF, apply, compose, from_yaw, invert, yaw_of
+from vantage.geometry.transforms import R_FLU_RDF, compose, from_yaw, invert
 from vantage.scans.layout import check_name
 
-Origin = Literal["aligned_centre", "raw_middle", "aligned"]
-"""What SQA3D's positions are counted from; its files do not say, see docs/predict.md."""
-ORIGINS: tuple[Origin, ...] = get_args(Origin)
 Frames = Literal["coverage", "path"]
 """Frames where the asker has no place: those that show most, or evenly over the path and in its order, for
 questions about a video."""
@@ -61,14 +59,15 @@ class PosedViews:
             recorded = self._open(items[0].scene)
         except VantageError as error:
             return [SetAside(item.id, self._told(error)) for item in items]
+        annotated = AnnotatedFrame(self.origin, recorded.points_raw, recorded.meta.T_aligned_raw)
         plain: ScanViews | None = None
         found: list[Ask | SetAside] = []
         for item in items:
             try:
-                views = self._situated(recorded, item)
+                views = self._situated(recorded, annotated, item)
                 if views is None:
                     views = plain = plain or self._anywhere(recorded)
-                found.append(_ask(item.id, prompts[item.id], views))
+                found.append(_ask(item.id, prompts[item.id], views, annotated))
             except VantageError as error:
                 found.append(SetAside(item.id, self._told(error)))
         return found
@@ -86,26 +85,17 @@ class PosedViews:
         some = recorded.chosen if self.frames == "coverage" else recorded.along
         return ScanViews(recorded.folder, recorded.meta, some(self.views))
 
-    def _situated(self, recorded: MeasuredScan, item: Item[Any]) -> ScanViews | None:
+    def _situated(
+        self, recorded: MeasuredScan, annotated: AnnotatedFrame, item: Item[Any]
+    ) -> ScanViews | None:
         """Views from where the question is asked; None where that is not known."""
         place = item.content.place() if hasattr(item.content, "place") else None
         if place is None:
             return None
-        T_raw_me = self._eyes(recorded, *place)
+        T_aligned_me = level_camera(*annotated.to_aligned(*place))
+        T_raw_me = np.asarray(invert(recorded.meta.T_aligned_raw) @ T_aligned_me)
         frames = recorded.chosen(self.views, recorded.nearest(T_raw_me))
         return ScanViews(recorded.folder, recorded.meta, frames, T_raw_me)
-
-    def _eyes(self, recorded: MeasuredScan, x: float, y: float, yaw: float) -> Float64[np.ndarray, "4 4"]:
-        """The level camera of an asker, camera to raw."""
-        T_aligned_raw = recorded.meta.T_aligned_raw
-        if self.origin == "raw_middle":
-            middle = _middle(recorded.points_raw.astype(np.float64))
-            at = apply(T_aligned_raw, np.array([x + middle[0], y + middle[1], 0.0]))
-            x, y, yaw = float(at[0]), float(at[1]), yaw + yaw_of(T_aligned_raw)
-        elif self.origin == "aligned_centre":
-            middle = _middle(apply(T_aligned_raw, recorded.points_raw.astype(np.float64)))
-            x, y = x + middle[0], y + middle[1]
-        return np.asarray(invert(T_aligned_raw) @ level_camera(x, y, yaw))
 
     def _told(self, error: VantageError) -> str:
         """The reason on one line; the folder of scans is not part of it, so that machines say the same."""
@@ -118,12 +108,8 @@ def level_camera(x: float, y: float, yaw: float) -> Float64[np.ndarray, "4 4"]:
     return compose(T_aligned_ego[:3, :3] @ R_FLU_RDF, T_aligned_ego[:3, 3])
 
 
-def _middle(points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "3"]:
-    """The middle of the axis-aligned box around points."""
-    return np.asarray((points.min(0) + points.max(0)) / 2, dtype=np.float64)
-
-
-def _ask(name: str, prompt: str, views: ScanViews) -> Ask:
+def _ask(name: str, prompt: str, views: ScanViews, annotated: AnnotatedFrame) -> Ask:
     camera = views.meta.color
     size = (camera.width, camera.height)
-    return Ask(name, prompt, views.views(), (size,) * len(views.frames), views.digest(), views)
+    sizes = (size,) * len(views.frames)
+    return Ask(name, prompt, views.views(), sizes, views.digest(), views, annotated)

@@ -98,8 +98,7 @@ class Run:
     ) -> None:
         if out.is_dir():
             raise ParameterError("predictions are a file", where="--out", found=f"the folder {out}")
-        self.answerer, self.builder, self.out, self._wanted = answerer, builder, out, benchmark.answered_with
-        self._boxes = benchmark.boxes
+        self.answerer, self.builder, self.out, self._rule = answerer, builder, out, benchmark
         self.prompts = {item.id: answerer.prompt(benchmark, item.content) for item in items}
         self.items = list(items[:limit])
         self.header: dict[str, Any] = {
@@ -171,11 +170,14 @@ class Run:
     def _asks(self, scene: Sequence[Item[Any]]) -> list[Ask | SetAside]:
         content = {item.id: item.content for item in scene}
         return [
-            replace(one, content=content[one.id], wanted=self._wanted, boxes=self._boxes)
-            if isinstance(one, Ask)
-            else one
+            self._told(one, content[one.id]) if isinstance(one, Ask) else one
             for one in self.builder.asks(scene, self.prompts)
         ]
+
+    def _told(self, ask: Ask, content: Any) -> Ask:
+        rule = self._rule
+        own = rule.prompt(content)
+        return replace(ask, own=own, content=content, wanted=rule.answered_with, boxes=rule.boxes)
 
     def _work(self, shard: Shard) -> tuple[list[Item[Any]], list[Item[Any]]]:
         """The items of a part, and those of them without an answer."""

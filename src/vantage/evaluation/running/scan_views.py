@@ -46,6 +46,12 @@ class ScanViews:
     frames: tuple[Frame, ...]
     T_raw_me: Float64[np.ndarray, "4 4"] | None = None
 
+    @property
+    def T_aligned_me(self) -> Float64[np.ndarray, "4 4"]:
+        """The asker's eyes, or the first view's camera, in the aligned world."""
+        T_raw_me = self.frames[0].T_raw_cam if self.T_raw_me is None else self.T_raw_me
+        return np.asarray(self.meta.T_aligned_raw @ T_raw_me)
+
     def views(self) -> tuple[View, ...]:
         """The same for a vision-language model, in the aligned world, without points."""
         from vantage.models.vlm.sample import View

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from vantage.core.frames import Frame
@@ -46,6 +46,37 @@ class GroundedAnswer:
     checked: Checked | None
 
 
+def two_turns(
+    question: str,
+    view: EgoView,
+    lattice: BoxLattice = METRIC,
+    check_steps: bool = True,
+    correct: bool = False,
+) -> Generator[tuple[Turn, ...], str, GroundedAnswer]:
+    """A question in two turns: gives a dialog, is sent the reply to its last turn, twice; returns the answer.
+
+    Whatever the model writes is data: boxes that cannot be read are named in `bad`, steps that cannot be
+    executed in `checked`; nothing is raised for either.
+
+    Args:
+        question: in words.
+        view: the ego's view, that boxes are read in.
+        lattice: the one the model was trained with.
+        check_steps: execute the steps of the reasoning.
+        correct: let the answer follow from the executed steps; goes with `check_steps`.
+    """
+    first = Turn(locate_prompt(question, lattice))
+    located = yield (first,)
+    text = "" if located.strip().lower() == NOTHING else located
+    read = read_boxes(text, lattice, view.camera)
+    boxes = tuple(Located.of(box, view) for box in read.boxes)
+    answered = Turn(first.question, located.strip() or NOTHING)
+    thought, said = split_thinking((yield (answered, Turn(reason_prompt(question, boxes)))))
+    checked = check(thought, boxes) if check_steps or correct else None
+    answer = corrected(said, checked.conclusion) if checked is not None and correct else said
+    return GroundedAnswer(question, view.frame, boxes, read.bad, located, thought, answer, said, checked)
+
+
 def ground_and_answer(
     ask: Ask,
     question: str,
@@ -54,26 +85,12 @@ def ground_and_answer(
     check_steps: bool = True,
     correct: bool = False,
 ) -> GroundedAnswer:
-    """Ask a question in two turns.
-
-    Whatever the model writes is data: boxes that cannot be read are named in `bad`, steps that cannot be
-    executed in `checked`; nothing is raised for either.
-
-    Args:
-        ask: called twice, with one turn and with two.
-        question: in words.
-        view: the ego's view, that boxes are read in.
-        lattice: the one the model was trained with.
-        check_steps: execute the steps of the reasoning.
-        correct: let the answer follow from the executed steps; goes with `check_steps`.
-    """
-    first = Turn(locate_prompt(question, lattice))
-    located = ask((first,))
-    text = "" if located.strip().lower() == NOTHING else located
-    read = read_boxes(text, lattice, view.camera)
-    boxes = tuple(Located.of(box, view) for box in read.boxes)
-    answered = Turn(first.question, located.strip() or NOTHING)
-    thought, said = split_thinking(ask((answered, Turn(reason_prompt(question, boxes)))))
-    checked = check(thought, boxes) if check_steps or correct else None
-    answer = corrected(said, checked.conclusion) if checked is not None and correct else said
-    return GroundedAnswer(question, view.frame, boxes, read.bad, located, thought, answer, said, checked)
+    """Ask a question in two turns: `ask` is called twice, with one turn and with two; see `two_turns`."""
+    talk = two_turns(question, view, lattice, check_steps, correct)
+    turns = next(talk)
+    while True:
+        try:
+            turns = talk.send(ask(turns))
+        except StopIteration as end:
+            found: GroundedAnswer = end.value
+            return found

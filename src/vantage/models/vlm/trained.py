@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+from jaxtyping import Float64
 from pydantic import TypeAdapter
 
+from vantage.align.alignment import Pose
 from vantage.align.config import AlignConfig
+from vantage.align.ego import ego_of_camera
+from vantage.align.perturbation import Perturbation
+from vantage.geometry.camera import Pinhole
 from vantage.models.loading import load_vlm
 from vantage.models.loading.load import LoadedBase, Precision
 from vantage.models.prompts import Preparer
@@ -17,6 +23,7 @@ from vantage.models.situated import SituatedTokens, add_tokens
 from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION, export_merged, load_adapter
 from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.model import SpatialVlm
+from vantage.models.vlm.pose_align import aligned
 from vantage.models.vlm.request import Generated, Refused, Request, Size
 from vantage.models.vlm.sample import Sample, Turn
 from vantage.records.jsonfile import read_json_record
@@ -46,14 +53,50 @@ class TrainedVlm:
 
         Raises as `load_vlm`, `Preparer.load` and `load_adapter` do.
         """
+        return cls.on(load_vlm(base, revision, precision), adapter)
+
+    @classmethod
+    def on(cls, loaded: LoadedBase, adapter: Path) -> TrainedVlm:
+        """From a loaded base, which becomes part of the model, and the folder of an adapter.
+
+        Raises as `Preparer.load` and `load_adapter` do.
+        """
         about = read_json_record(adapter / CONFIG_FILE, RECORD, VERSION)
-        loaded = load_vlm(base, revision, precision)
         prepare = Preparer.load(loaded.model, loaded.folder)
         tokens = add_tokens(prepare.tokenizer) if about["config"]["situated"] else None
         told: Mapping[str, Any] = about["about"]
         align = None if told.get("align") is None else TypeAdapter(AlignConfig).validate_python(told["align"])
         model = load_adapter(adapter, loaded, None, tokens)
         return cls(model, prepare, align, str(told.get("dialogs", "single")))
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is asked as its base is: no pose is told, no place is told of, one turn."""
+        return self.align is None and self.model.situated is None and self.dialogs == "single"
+
+    @property
+    def frame(self) -> Literal["ego_level", "aligned"]:
+        """Of a sample before a pose is told."""
+        return "ego_level" if self.align is None and self.model.situated is None else "aligned"
+
+    def asked_from(
+        self, sample: Sample, T_aligned_me: Float64[np.ndarray, "4 4"], camera: Pinhole | None
+    ) -> Sample:
+        """The sample with the pose that it is asked from told as in training.
+
+        Training disturbs poses so that a model bears it; one that is given is the one that is meant.
+
+        Args:
+            sample: in `frame`.
+            T_aligned_me: the asker's camera to the aligned world, metres.
+            camera: of the first view.
+
+        Raises `ContractError` as `aligned` does.
+        """
+        if self.align is None:
+            return sample
+        pose = Pose(ego_of_camera(T_aligned_me, "aligned", "ego_camera"), sample.sample_id, camera)
+        return aligned(sample, pose, replace(self.align, perturbation=Perturbation()), seed=0)
 
     def generator(self, decoding: Decoding) -> Generator:
         """What answers requests."""
