@@ -119,7 +119,9 @@ class Answerer(Protocol):
 
 
 _WHO: Mapping[AnsweredWith, str] = {
-    "place": "a model trained by the recipe `situated` tells its place: by --adapter, or registered"
+    "place": "a model trained by the recipe `situated` tells its place: by --adapter, or registered",
+    "boxes": "boxes come from a model with dialogs of boxes (recipe `grounded`), by --adapter or registered, "
+    "or from a stock VLM without --adapter",
 }
 
 

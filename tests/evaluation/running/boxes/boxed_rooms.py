@@ -25,6 +25,8 @@ from vantage.records.box_text import write_boxes
 from vantage.records.view_boxes import ViewBox
 
 VIEWS = 4
+THIN_M, WIDE_M = 0.15, 4.9
+"""Floor and walls are no things: the text has sizes up to 5 m, in steps that are a share of what is thin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,8 @@ def boxed(rooms: Rooms, folder: Path) -> Boxed:
         found.eyes.update({eye.name: eye for eye in eyes})
         scenes.points(scan, Record("made", {}))
         boxes = {k: upright(*own) for k, own in scenes._boxes[scan].items()}
-        seen = [k for k, box in boxes.items() if any(eye.sees(box) for eye in eyes)]
+        things = {k: box for k, box in boxes.items() if box.size.min() > THIN_M and box.size.max() < WIDE_M}
+        seen = [k for k, box in things.items() if any(eye.sees(box) for eye in eyes)]
         assert len(seen) >= 3
         for k in seen:
             name = f"{scan}-{k}_0"

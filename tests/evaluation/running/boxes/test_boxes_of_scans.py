@@ -190,10 +190,13 @@ def test_a_real_model_gives_the_same_bytes_for_any_batch_and_after_a_stop(
     made: Boxed, base: Path, tmp_path: Path
 ) -> None:
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
-    tally = asked(made, base, "multi3drefer", whole, views=2).go(Shard())
-    assert tally.complete and tally.asked == 8
+    first = asked(made, base, "multi3drefer", whole, views=2)
+    first.items = first.items[:4]
+    tally = first.go(Shard())
+    assert tally.complete and tally.asked == 4
     run = asked(made, base, "multi3drefer", out, views=2, batch=1)
-    left, real = [3], run.answerer.answers
+    run.items = first.items
+    left, real = [2], run.answerer.answers
 
     def stopped(asks):  # type: ignore[no-untyped-def]
         for batch in real(asks):
@@ -205,9 +208,11 @@ def test_a_real_model_gives_the_same_bytes_for_any_batch_and_after_a_stop(
     run.answerer.answers = stopped  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         run.go(Shard())
-    assert len(rows(out)) == 3
-    tally = asked(made, base, "multi3drefer", out, views=2).go(Shard())
-    assert (tally.kept, tally.asked) == (3, 5)
+    assert len(rows(out)) == 2
+    again = asked(made, base, "multi3drefer", out, views=2)
+    again.items = first.items
+    tally = again.go(Shard())
+    assert (tally.kept, tally.asked) == (2, 2)
     assert out.read_bytes() == whole.read_bytes()
 
 

@@ -1,9 +1,9 @@
 """What several views say of the same objects, as one set of boxes; it knows no model and no benchmark.
 
 Two boxes are taken for the same object from an IoU of `SAME_FROM` on, the least at which the benchmarks count
-a box as found. The support of a box is the sum, over the other views, of its best such IoU in each: what a view
-says twice counts once. The box of most support leads; all boxes of the same object go with it; the rest is
-looked at again. Ties fall to the earlier view, then to what it says first.
+a box as found. The support of a box is the sum, over the other views, of its best such IoU in each: what a
+view says twice counts once. The box of most support leads; all boxes of the same object go with it; the rest
+is looked at again. Ties fall to the earlier view, then to what it says first.
 """
 
 from __future__ import annotations
