@@ -11,7 +11,9 @@ from vantage.core.hashing import digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
 from vantage.evaluation.running.annotated import place_fields
 from vantage.evaluation.running.ask import Answer, Ask, SetAside, require_answers_with, situation_of
+from vantage.evaluation.running.boxes.answering import answers_with_boxes
 from vantage.records.jsonfile import read_json_record
+from vantage.registry.ask_boxes import saying_boxes
 from vantage.registry.store import Store, fluent
 from vantage.registry.uris import look_up
 
@@ -20,16 +22,17 @@ MARK_FILE = "MLmodel"
 
 
 class RegisteredAnswerer:
-    """Answers from posed views with depth: with a word, a text, or where the asker is.
+    """Answers from posed views with depth: with a word, a text, where the asker is, or boxes.
 
     Args:
         model: as MLflow loads it.
         digest: of its weights and their descriptions.
         situated: whether it takes a situation and tells a place.
+        grounded: whether it locates what a question names.
     """
 
-    def __init__(self, model: Any, digest: str, situated: bool = False) -> None:
-        self._model, self._digest, self._situated = model, digest, situated
+    def __init__(self, model: Any, digest: str, situated: bool = False, grounded: bool = False) -> None:
+        self._model, self._digest, self._situated, self._grounded = model, digest, situated, grounded
 
     @classmethod
     def load(cls, store: Store, uri: str) -> RegisteredAnswerer:
@@ -41,7 +44,8 @@ class RegisteredAnswerer:
         with fluent(store) as mlflow:
             folder = Path(mlflow.artifacts.download_artifacts(found.uri))
             weights = folder / "artifacts"
-            return cls(mlflow.pyfunc.load_model(str(folder)), digest_tree(weights), _is_situated(weights))
+            model = mlflow.pyfunc.load_model(str(folder))
+            return cls(model, digest_tree(weights), *_abilities(weights))
 
     def identity(self) -> Mapping[str, Any]:
         """The digest alone: the same model under another alias goes on."""
@@ -61,6 +65,8 @@ class RegisteredAnswerer:
         """
         if benchmark.answered_with == "place" and self._situated:
             return benchmark.prompt(content)
+        if benchmark.answered_with == "boxes" and self._grounded:
+            return benchmark.prompt(content)
         require_answers_with("text", benchmark)
         question = getattr(content, "question", None)
         if not isinstance(question, str):
@@ -69,6 +75,9 @@ class RegisteredAnswerer:
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """The questions about the same views together; one that is refused does not stop the others."""
+        if asks and asks[0].wanted == "boxes":
+            yield from answers_with_boxes(asks, saying_boxes(self._records))
+            return
         together: dict[tuple[str, str], list[Ask]] = {}
         for ask in asks:
             together.setdefault((ask.input, self._situation(ask.content)), []).append(ask)
@@ -86,17 +95,23 @@ class RegisteredAnswerer:
             request = {**views.request(""), **({"situation": situation} if situation else {})}
         except VantageError as error:
             return [SetAside(ask.id, error.one_line()) for ask in asks]
-        return self._of(request, asks)
+        records = self._records(request, asks)
+        return [
+            record if isinstance(record, SetAside) else _answer(ask, record)
+            for ask, record in zip(asks, records, strict=True)
+        ]
 
-    def _of(self, request: Mapping[str, Any], asks: Sequence[Ask]) -> list[Answer | SetAside]:
+    def _records(self, request: Mapping[str, Any], asks: Sequence[Ask]) -> list[Mapping[str, Any] | SetAside]:
         """All questions at once; where the model refuses, one by one."""
         try:
-            records = self._model.predict({**request, "question": [self._question(ask) for ask in asks]})
+            records: list[Mapping[str, Any] | SetAside] = self._model.predict(
+                {**request, "question": [self._question(ask) for ask in asks]}
+            )
         except VantageError as error:
             if len(asks) == 1:
                 return [SetAside(asks[0].id, _refusal(error))]
-            return [one for ask in asks for one in self._of(request, [ask])]
-        return [_answer(ask, record) for ask, record in zip(asks, records, strict=True)]
+            return [one for ask in asks for one in self._records(request, [ask])]
+        return records
 
     def _question(self, ask: Ask) -> str:
         """What is asked beside the situation."""
@@ -115,15 +130,15 @@ def _answer(ask: Ask, record: Mapping[str, Any]) -> Answer | SetAside:
         return SetAside(ask.id, error.one_line())
 
 
-def _is_situated(weights: Path) -> bool:
-    """Whether a packaged model's weights are those of a situated model."""
+def _abilities(weights: Path) -> tuple[bool, bool]:
+    """Whether a packaged model's weights are those of a situated model, and of a grounded one."""
     from vantage.models.vlm.checkpoint import CONFIG_FILE, RECORD, VERSION
     from vantage.registry.served_base import SERVED_FILE
 
     if not (weights / "base" / SERVED_FILE).is_file():
-        return False  # a pocket model
+        return False, False  # a pocket model
     about = read_json_record(weights / "adapter" / CONFIG_FILE, RECORD, VERSION)
-    return about["config"]["situated"] is not None
+    return about["config"]["situated"] is not None, about["about"].get("dialogs") == "grounded"
 
 
 def _refusal(error: VantageError) -> str:

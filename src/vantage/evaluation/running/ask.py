@@ -65,7 +65,8 @@ class Answer:
     Attributes:
         id: of the item.
         text: as it is scored.
-        finish: `eos`, `stop`, `length`; `word` for a model of one word, `place` where none are asked for.
+        finish: `eos`, `stop`, `length`; `word` for a model of one word, `place` where none are asked for;
+            `boxes` where a registered model does not tell.
         prompt_tokens, tokens: of the prompt and of the answer; 0 where the model does not tell.
         fields: what the benchmark reads beside or instead of the text: boxes, a place.
     """
