@@ -51,6 +51,12 @@ def test_patches_lie_where_depth_and_pose_put_them() -> None:
     assert model.xyz[0, 0, 0, 2] > 1.5 > model.xyz[0, -1, 0, 2], "up is up, heights are above the floor"
 
 
+def test_a_pocket_model_takes_no_situation() -> None:
+    with pytest.raises(ParameterError, match="situation") as caught:
+        Answerer(Recorder()).answer(request(situation="I sit."))
+    assert caught.value.where == "keys of the input"
+
+
 def test_the_ego_is_shown_first_and_everything_is_told_from_it() -> None:
     model = Recorder()
     (record,) = Answerer(model).answer(request(ego=1))

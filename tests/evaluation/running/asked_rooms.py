@@ -25,6 +25,8 @@ QUESTIONS = (
     ("what color is the sofa?", "red"),
     ("is there a lamp?", "yes"),
 )
+SITUATIONS = ("is the bed left of me?", "where is the red chair?", "is there a lamp?")
+"""In words that the pocket model knows."""
 PIANO = "outside the model's vocabulary: piano"
 
 
@@ -85,6 +87,20 @@ def annotated(scan: GeneratedScan, frame: int, origin: str = "aligned") -> dict[
     half = (yaw - math.pi) / 2  # the asker faces the local -x axis
     rotation = {"_x": 0.0, "_y": 0.0, "_z": math.sin(half), "_w": math.cos(half)}
     return {"position": {"x": float(at[0]), "y": float(at[1]), "z": 0.0}, "rotation": rotation}
+
+
+def localization(rooms: Rooms, folder: Path, origin: str = "aligned", turned: int = 0) -> Path:
+    """SQA3D's situations in their published form; `turned`: as if told of frames so many further on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = []
+    for k, (name, (scan, frame)) in enumerate(rooms.stands.items()):
+        usable = [i for i in range(len(scan.color)) if np.isfinite(scan.T_raw_cam[i]).all()]
+        place = annotated(scan, usable[(usable.index(frame) + turned) % len(usable)], origin)
+        text = SITUATIONS[k % len(SITUATIONS)]
+        listed.append({"scene_id": scan.scan_id, "situation_id": name, "situation": text, **place})
+    path = folder / "v1_balanced_localization_test.json"
+    path.write_text(json.dumps({"annotations": listed}))
+    return path
 
 
 def _middle(points: np.ndarray) -> np.ndarray:

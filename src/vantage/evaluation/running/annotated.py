@@ -76,7 +76,7 @@ def place_fields(place: Mapping[str, Any], annotated: AnnotatedFrame) -> dict[st
     Raises `ContractError` for a place in another frame than the aligned world.
     """
     require_frame(place["frame"], "aligned", "the place that the model tells")
-    x, y, yaw = annotated.from_aligned(place["x"], place["y"], place["yaw"])
+    x, y, yaw = annotated.from_aligned(float(place["x"]), float(place["y"]), float(place["yaw"]))
     half = wrap(yaw - math.pi) / 2
     rotation = {"_x": 0.0, "_y": 0.0, "_z": math.sin(half), "_w": math.cos(half)}
     sigmas = {

@@ -1,0 +1,166 @@
+"""A registered situated model answers benchmarks: with the situation of a question, and with its place."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+for name in ("evaluation/running", "models", "models/vlm"):
+    sys.path.append(str(Path(__file__).parents[1] / name))
+
+import recipe_arms  # noqa: E402
+from asked_rooms import Rooms, localization, rooms  # noqa: E402
+
+from vantage.cli.main import app  # noqa: E402
+from vantage.core.errors import ParameterError  # noqa: E402
+from vantage.evaluation.benchmarks.names import BENCHMARKS  # noqa: E402
+from vantage.models.vlm.generate import Decoding, Generator  # noqa: E402
+from vantage.models.vlm.request import Request  # noqa: E402
+from vantage.models.vlm.trained import TrainedVlm  # noqa: E402
+from vantage.registry.ask_registered import RegisteredAnswerer  # noqa: E402
+from vantage.registry.config import PromoteConfig  # noqa: E402
+from vantage.registry.packaging import register  # noqa: E402
+from vantage.registry.staging import stage_weights  # noqa: E402
+from vantage.registry.store import find_store  # noqa: E402
+from vantage.registry.tracking import MlflowTracker  # noqa: E402
+from vantage.registry.vlm_serving import VlmAnswerer  # noqa: E402
+
+MODEL = "models:/vantage@champion"
+LIMIT = 3
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Rooms:
+    return rooms(tmp_path_factory.mktemp("rooms"), 1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, ready_database: Path) -> Path:
+    """A workspace whose registry holds a situated model, with its `base`, its `adapter` and a `plain` one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        root = tmp_path_factory.mktemp("registered")
+        (root / "dvc.yaml").write_text("stages: {}\n")
+        store = find_store(root)
+        store.folder.mkdir()
+        assert store.database is not None
+        store.database.write_bytes(ready_database.read_bytes())
+        base = recipe_arms.base(root / "base")
+        adapter = recipe_arms.adapter(root / "adapter", base, "situated")
+        recipe_arms.adapter(root / "plain", base, "multiview")
+        (root / "staged").mkdir()
+        files = stage_weights(root / "staged", adapter, PromoteConfig(base=str(base)))
+        run = MlflowTracker(store).record("situated", "d", params={}, metrics={}, tags={})
+        version = register(store, "vantage", replace(files, card="# card"), run)
+        store.client().set_registered_model_alias("vantage", "champion", version)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def predicted(made: Path, asked: Rooms, benchmark: str, references: Path, out: Path, *model: Any) -> Any:
+    words = [
+        "predict", benchmark, "--references", references, "--scans", asked.scans, "--views", 2, "--out", out,
+        "--limit", LIMIT, "--workspace", made, "--device", "cpu", "--model", *model,
+    ]  # fmt: skip
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert not any("set_aside" in row for row in lines), lines
+    return {row["question_id"]: row for row in lines[1:]}
+
+
+def test_its_places_are_those_of_the_adapter_itself(made: Path, asked: Rooms, tmp_path: Path) -> None:
+    references = localization(asked, tmp_path / "told", "aligned_centre")
+    name = "sqa3d_localization"
+    ours = predicted(made, asked, name, references, tmp_path / "ours.jsonl", MODEL)
+    own = (made / "base", "--adapter", made / "adapter")
+    theirs = predicted(made, asked, name, references, tmp_path / "theirs.jsonl", *own)
+    assert list(ours) == list(theirs) == asked.ids()[:LIMIT]
+    for key, row in ours.items():
+        assert row["finish"] == "place"
+        for field in ("positions", "rotations"):
+            (mine,), (other,) = row[field], theirs[key][field]
+            np.testing.assert_allclose(list(mine.values()), list(other.values()), atol=1e-4)
+        for field in ("sigma_m", "sigma_rad"):
+            assert row[field] == pytest.approx(theirs[key][field], abs=1e-4)
+    words = ["score", name, "--predictions", tmp_path / "ours.jsonl", "--references", references, "--json"]
+    told = CliRunner().invoke(app, [str(word) for word in words])
+    record = json.loads(told.stdout)
+    assert (record["n"], record["missing"], record["unparsed"]) == (6, 3, 0)
+
+
+def test_situated_questions_are_asked_with_their_situation(made: Path, asked: Rooms, tmp_path: Path) -> None:
+    found = predicted(made, asked, "sqa3d", asked.sqa3d, tmp_path / "said.jsonl", MODEL)
+    assert all(row["text"] for row in found.values())
+    answerer = RegisteredAnswerer.load(find_store(made), MODEL)
+    rule = BENCHMARKS.get("sqa3d")
+    content = rule.references(asked.sqa3d, None)[0].content
+    assert answerer.prompt(rule, content) == f"I am here. {content.question}"
+
+
+def test_a_model_that_tells_no_place_says_so_before_anything_is_asked() -> None:
+    with pytest.raises(ParameterError, match="does not give") as caught:
+        RegisteredAnswerer(None, "").prompt(BENCHMARKS.get("sqa3d_localization"), None)
+    assert "situated" in str(caught.value)
+
+
+def request(asked: Rooms, **more: Any) -> dict[str, Any]:
+    from vantage.evaluation.running.scan_views import MeasuredScan, ScanViews
+
+    scan = MeasuredScan.open(asked.scans / asked.made[0].scan_id)
+    return {**ScanViews(scan.folder, scan.meta, scan.chosen(2)).request("is there a lamp?"), **more}
+
+
+class Recorded(TrainedVlm):
+    """Keeps what it was asked."""
+
+    def generator(self, decoding: Decoding) -> Generator:
+        said = self.__dict__.setdefault("asked", [])
+
+        class Keeping(Generator):
+            def answers(self, requests: list[Request]) -> Any:  # type: ignore[override]
+                said.extend(request.text for request in requests)
+                return super().answers(requests)
+
+        return Keeping(self.prepare, decoding, self.model.injector, self.model.situated)
+
+
+@pytest.mark.parametrize(
+    ("arm", "text"),
+    [
+        ("adapter", "<Cam><image><Cam><image>I sit.<Pos><Ori>is there a lamp?"),
+        ("plain", "<image><image>I sit. is there a lamp?"),
+    ],
+)
+def test_a_request_s_situation_stands_where_training_has_it(
+    made: Path, asked: Rooms, arm: str, text: str
+) -> None:
+    vlm = Recorded.load(str(made / "base"), made / arm)
+    answerer = VlmAnswerer(vlm, Decoding(2))
+    answerer.answer(request(asked, situation="I sit. "))
+    assert vlm.__dict__["asked"] == [text]
+    with pytest.raises(ParameterError, match="situation"):
+        answerer.answer(request(asked, situation=["I sit."]))
+    with pytest.raises(ParameterError):
+        answerer.answer(request(asked, situation=f"I sit {vlm.prepare.family.placeholder}"))
+
+
+def test_the_places_that_a_request_gets_follow_its_situation(made: Path, asked: Rooms) -> None:
+    answerer = VlmAnswerer(TrainedVlm.load(str(made / "base"), made / "adapter"), Decoding(2))
+    here, again, there, nowhere = (
+        answerer.answer(request(asked, **more))[0]["place"]
+        for more in ({"situation": "where is the bed?"}, {"situation": "where is the bed?"},
+                     {"situation": "is there a lamp?"}, {})
+    )  # fmt: skip
+    assert here == again and here["x"] != there["x"] and nowhere["x"] != here["x"]
