@@ -1,4 +1,4 @@
-"""A registered grounded model asked for boxes: one request for each view as the ego, with all its questions."""
+"""A registered grounded model asked for boxes: one request a view as the ego, with all its questions."""
 
 from __future__ import annotations
 
