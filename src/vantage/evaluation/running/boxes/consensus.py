@@ -76,8 +76,11 @@ def _support(
 
 
 def one(said: Sequence[Sequence[OrientedBox]]) -> OrientedBox | None:
-    """The box of most support, where one object is meant; None if no view says any."""
-    found = agreed(said)
+    """The box of most support, where one object is meant; None if no view says any.
+
+    Of each view its first box counts: what follows it are other things that a description names.
+    """
+    found = agreed([own[:1] for own in said])
     return found[0].box if found else None
 
 
