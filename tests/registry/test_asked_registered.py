@@ -89,11 +89,12 @@ def test_its_places_are_those_of_the_adapter_itself(made: Path, asked: Rooms, tm
     assert list(ours) == list(theirs) == asked.ids()[:LIMIT]
     for key, row in ours.items():
         assert row["finish"] == "place"
-        for field in ("positions", "rotations"):
-            (mine,), (other,) = row[field], theirs[key][field]
-            np.testing.assert_allclose(list(mine.values()), list(other.values()), atol=1e-4)
+        for field, number in (("positions", 1), ("rotations", 3)):
+            assert len(row[field]) == number
+            for mine, other in zip(row[field], theirs[key][field], strict=True):
+                np.testing.assert_allclose(list(mine.values()), list(other.values()), atol=2e-3)
         for field in ("sigma_m", "sigma_rad"):
-            assert row[field] == pytest.approx(theirs[key][field], abs=1e-4)
+            assert row[field] == pytest.approx(theirs[key][field], abs=2e-3)
     words = ["score", name, "--predictions", tmp_path / "ours.jsonl", "--references", references, "--json"]
     told = CliRunner().invoke(app, [str(word) for word in words])
     record = json.loads(told.stdout)

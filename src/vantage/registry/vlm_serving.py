@@ -58,8 +58,8 @@ class VlmAnswerer:
 
         Returns:
             The pocket model's records. Of a situated model also `place`: x, y, sigma_x, sigma_y (m), yaw,
-            sigma_yaw (radians), resultant, ambiguous, frame. Of a grounded one also `boxes` (id, label,
-            center and size in metres, rotation, frame), `located` (the text that they were read from),
+            sigma_yaw (radians), resultant, ambiguous, frame, other_yaws. Of a grounded one also `boxes` (id,
+            label, center and size in metres, rotation, frame), `located` (the text that they were read from),
             `reasoning`, `checks` (its steps, each with what it states and what comes out), and `unread`: what
             it wrote that is no box.
 

@@ -38,7 +38,7 @@ def frame_of(scan: GeneratedScan, origin: Origin) -> AnnotatedFrame:
 
 
 def told(x: float, y: float, yaw: float, **changes: Any) -> dict[str, Any]:
-    sure = {"sigma_x": 0.3, "sigma_y": 0.4, "sigma_yaw": 0.2, "frame": "aligned"}
+    sure = {"sigma_x": 0.3, "sigma_y": 0.4, "sigma_yaw": 0.2, "frame": "aligned", "other_yaws": ()}
     return {"x": x, "y": y, "yaw": yaw, **sure, **changes}
 
 
@@ -65,16 +65,33 @@ def test_the_true_place_is_written_as_it_was_annotated_and_scores_in_full(
         truth = annotated(scan, frame, origin)
         (position,), (rotation,) = fields["positions"], fields["rotations"]
         np.testing.assert_allclose(
-            (position["x"], position["y"]), (truth["position"]["x"], truth["position"]["y"]), atol=1e-5
+            (position["x"], position["y"]), (truth["position"]["x"], truth["position"]["y"]), atol=6e-4
         )
         both = np.array([[r["_z"], r["_w"]] for r in (rotation, truth["rotation"])])
-        assert abs(both[0] @ both[1]) > 1 - 1e-9, "q and -q are one"
-        assert fields["sigma_m"] == pytest.approx(math.sqrt(0.125)) and fields["sigma_rad"] == 0.2
+        assert abs(both[0] @ both[1]) > 1 - 1e-6, "q and -q are one"
+        assert fields["sigma_m"] == pytest.approx(math.sqrt(0.125), abs=6e-4) and fields["sigma_rad"] == 0.2
         lines.append(json.dumps({"question_id": name, **fields}))
     said = tmp_path / "said.jsonl"
     said.write_text("\n".join(lines))
     found = score(RULE, said, references).variants["top1"]
     assert found["joint@0.5m_15deg"].value == found["joint@1m_30deg"].value == 1.0
+
+
+def test_more_directions_are_told_after_the_model_s_own_and_count_for_the_best_of_three(
+    asked_rooms: Rooms, tmp_path: Path
+) -> None:
+    references = localization(asked_rooms, tmp_path)
+    lines = []
+    for name, (scan, frame) in asked_rooms.stands.items():
+        ego = level_ego(scan.T_aligned_raw @ scan.T_raw_cam[frame])
+        wrong, more = yaw_of(ego) + 2.0, (yaw_of(ego) - 2.0, yaw_of(ego))
+        fields = place_fields(told(*ego[:2, 3].tolist(), wrong, other_yaws=more), frame_of(scan, "aligned"))
+        lines.append(json.dumps({"question_id": name, **fields}))
+    said = tmp_path / "said.jsonl"
+    said.write_text("\n".join(lines))
+    found = score(RULE, said, references).variants
+    assert found["top1"]["rotation@30deg"].value == 0.0
+    assert found["best_of_3"]["rotation@15deg"].value == found["best_of_3"]["position@0.5m"].value == 1.0
 
 
 def test_a_deviation_that_is_no_number_is_left_out_and_another_frame_is_refused(asked_rooms: Rooms) -> None:
@@ -89,12 +106,17 @@ def test_a_deviation_that_is_no_number_is_left_out_and_another_frame_is_refused(
 
 
 def predicted(
-    rooms: Rooms, situated: tuple[Path, Path], references: Path, out: Path, origin: str = "aligned_centre"
+    rooms: Rooms,
+    situated: tuple[Path, Path],
+    references: Path,
+    out: Path,
+    origin: str = "aligned_centre",
+    *more: str,
 ) -> dict[str, dict[str, Any]]:
     words = [
         "predict", "sqa3d_localization", "--references", references, "--model", situated[0], "--adapter",
         situated[1], "--scans", rooms.scans, "--views", 2, "--origin", origin, "--device", "cpu",
-        "--out", out, "--limit", LIMIT,
+        "--out", out, "--limit", LIMIT, *more,
     ]  # fmt: skip
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.output
@@ -123,13 +145,14 @@ def test_a_model_s_places_are_the_same_from_every_origin_and_are_scored(
         assert any("coverage@0.5" in name for name in scored["variants"]["calibration"]), "sigmas are read"
         for name, row in rows.items():
             frame = frame_of(asked_rooms.stands[name][0], origin)
-            (at,), (rotation,) = row["positions"], row["rotations"]
+            (at,), (rotation, *others) = row["positions"], row["rotations"]
+            assert len(others) == 2 and rotation not in others
             yaw = 2 * math.atan2(rotation["_z"], rotation["_w"]) + math.pi
             x, y, yaw = frame.to_aligned(at["x"], at["y"], yaw)
             found.setdefault(name, []).append((x, y, math.cos(yaw), math.sin(yaw)))
     for places in found.values():
-        np.testing.assert_allclose(places, [places[0]] * len(ORIGINS), atol=1e-4)
-    own = {tuple(np.round(places[0], 5)) for places in found.values()}
+        np.testing.assert_allclose(places, [places[0]] * len(ORIGINS), atol=3e-3)
+    own = {tuple(np.round(places[0], 2)) for places in found.values()}
     assert len(own) == len(SITUATIONS), "one for each text"
 
 
@@ -144,3 +167,15 @@ def test_nothing_of_the_truth_reaches_the_model(
     predicted(asked_rooms, situated, told_here, here)
     predicted(asked_rooms, situated, told_there, there)
     assert here.read_bytes() == there.read_bytes()
+
+
+def test_batches_and_a_run_in_two_goes_change_no_byte(
+    asked_rooms: Rooms, situated: tuple[Path, Path], tmp_path: Path
+) -> None:
+    references = localization(asked_rooms, tmp_path)
+    whole, parts = tmp_path / "whole.jsonl", tmp_path / "parts.jsonl"
+    predicted(asked_rooms, situated, references, whole)
+    lines = whole.read_bytes().splitlines(keepends=True)
+    parts.write_bytes(b"".join([*lines[:3], lines[3][:40]]))  # as a kill leaves it
+    predicted(asked_rooms, situated, references, parts, "aligned_centre", "--token-budget", "250")
+    assert parts.read_bytes() == whole.read_bytes()

@@ -13,7 +13,7 @@ from scipy.stats import entropy, norm
 from torch.distributions import Categorical, Normal, kl_divergence
 
 from vantage.models.situated.gaussian import LOG_VARIANCES, clamped_log_variances, gaussian_nll
-from vantage.models.situated.orientation import bin_centres, decode, log_target, orientation_kl
+from vantage.models.situated.orientation import bin_centres, decode, log_target, orientation_kl, others
 
 BINS, SIGMA = 36, math.radians(10)
 SWEEP = torch.linspace(-math.pi, math.pi, 3601, dtype=torch.float64)
@@ -150,6 +150,31 @@ def test_two_opposite_modes_have_no_direction_and_neighbouring_ones_have() -> No
     assert float(flat.sigma) > 7
     sure = decode(torch.tensor([[100.0, *[0.0] * 35]]))
     assert float(sure.sigma) == 0
+
+
+@given(st.floats(-3.1, 3.1), st.floats(1.2, 2.0))
+def test_other_directions_are_the_modes_that_the_mean_direction_hides(at: float, apart: float) -> None:
+    modes = [at - apart, at + apart]
+    mixed = sum(log_target(torch.tensor([mode]), BINS, SIGMA).exp() for mode in modes)
+    assert isinstance(mixed, torch.Tensor)
+    yaw = float(decode(mixed.log()).yaw)
+    found = others(mixed.log()[0], yaw)
+    for mode in modes:
+        assert min(abs(math.remainder(one - mode, 2 * math.pi)) for one in found) <= math.pi / BINS + 1e-9
+
+
+@given(st.integers(3, 48), st.floats(-3.1, 3.1), st.integers(0, 1000))
+def test_other_directions_are_the_best_of_those_far_enough(bins: int, yaw: float, seed: int) -> None:
+    logits = noise(1, bins, seed=seed)[0]
+    centres, taken = bin_centres(bins).tolist(), [yaw]
+    for one in (found := others(logits, yaw)):
+        free = [
+            k for k, c in enumerate(centres)
+            if all(abs(math.remainder(c - t, 2 * math.pi)) >= math.pi / 3 for t in taken)
+        ]  # fmt: skip
+        assert one == centres[max(free, key=lambda k: float(logits[k]))]
+        taken.append(one)
+    assert len(found) == 2 or bins < 7
 
 
 @given(st.integers(0, 35), st.floats(-3.1, 3.1), st.integers(0, 1000))

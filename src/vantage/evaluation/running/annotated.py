@@ -70,21 +70,35 @@ def place_fields(place: Mapping[str, Any], annotated: AnnotatedFrame) -> dict[st
         annotated: the benchmark's frame in the scan.
 
     Returns:
-        `positions` and `rotations`, one each (the asker faces its local -x axis), `sigma_m` (of one axis, the
-        same in all directions) and `sigma_rad`; a deviation that is no number above 0 is left out.
+        `positions`, one; `rotations`, up to three, the model's own first (the asker faces its local -x axis);
+        `sigma_m` (of one axis, the same in all directions) and `sigma_rad`; a deviation that is no number
+        above 0 is left out. Millimetres and milliradians are the last digits: below them, places differ with
+        the batch.
 
     Raises `ContractError` for a place in another frame than the aligned world.
     """
     require_frame(place["frame"], "aligned", "the place that the model tells")
-    x, y, yaw = annotated.from_aligned(float(place["x"]), float(place["y"]), float(place["yaw"]))
-    half = wrap(yaw - math.pi) / 2
-    rotation = {"_x": 0.0, "_y": 0.0, "_z": math.sin(half), "_w": math.cos(half)}
+    x, y = float(place["x"]), float(place["y"])
+    places = [annotated.from_aligned(x, y, float(yaw)) for yaw in (place["yaw"], *place["other_yaws"])]
+    position = {"x": _written(places[0][0]), "y": _written(places[0][1])}
     sigmas = {
         "sigma_m": math.sqrt((place["sigma_x"] ** 2 + place["sigma_y"] ** 2) / 2),
         "sigma_rad": float(place["sigma_yaw"]),
     }
-    known = {name: sigma for name, sigma in sigmas.items() if math.isfinite(sigma) and sigma > 0}
-    return {"positions": [{"x": x, "y": y}], "rotations": [rotation], **known}
+    written = {name: _written(sigma) for name, sigma in sigmas.items() if math.isfinite(sigma)}
+    known = {name: sigma for name, sigma in written.items() if sigma > 0}
+    return {"positions": [position], "rotations": [_rotation(yaw) for _, _, yaw in places], **known}
+
+
+def _rotation(yaw: float) -> dict[str, float]:
+    """Of an asker that faces `yaw`: a turn about the vertical that brings local -x there."""
+    half = _written(wrap(yaw - math.pi)) / 2
+    return {"_x": 0.0, "_y": 0.0, "_z": math.sin(half), "_w": math.cos(half)}
+
+
+def _written(value: float) -> float:
+    """Three decimals; never -0.0."""
+    return round(value, 3) + 0.0
 
 
 def _middle(points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "3"]:

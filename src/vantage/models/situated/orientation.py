@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Float32, Float64
 from torch import Tensor
+
+APART: Final = math.pi / 3
+"""Between directions told beside one another, radians: each stands for the 30 degrees on either side."""
 
 
 class Yaw(NamedTuple):
@@ -65,3 +68,18 @@ def decode(logits: Float[Tensor, "n k"]) -> Yaw:
     # Rounding may leave a length above 1, whose logarithm has no root.
     resultant = torch.hypot(x, y).clamp(max=1.0)
     return Yaw(torch.atan2(y, x), resultant, (-2 * resultant.log()).clamp(min=0.0).sqrt())
+
+
+def others(logits: Float[Tensor, "k"], yaw: float, count: int = 2) -> tuple[float, ...]:
+    """Directions besides `yaw`: centres of the likeliest bins, each `APART` or more from those before it.
+
+    Of bins alike the first is taken. Fewer than `count` where few bins leave no room.
+    """
+    centres = bin_centres(len(logits)).tolist()
+    likeliest = sorted(range(len(centres)), key=lambda k: (-float(logits[k]), k))
+    found: list[float] = []
+    for centre in (centres[k] for k in likeliest):
+        apart = all(abs(math.remainder(centre - one, 2 * math.pi)) >= APART for one in (yaw, *found))
+        if apart and len(found) < count:
+            found.append(centre)
+    return tuple(found)

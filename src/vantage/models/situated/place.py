@@ -10,7 +10,7 @@ from torch import Tensor
 from vantage.core.frames import Frame
 from vantage.models.situated.config import SituatedConfig
 from vantage.models.situated.gaussian import clamped_log_variances
-from vantage.models.situated.orientation import decode
+from vantage.models.situated.orientation import decode, others
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class PlaceEstimate:
         sigma_yaw: circular deviation, radians.
         resultant: length of the mean direction, 1 (one direction only) to 0 (none preferred).
         ambiguous: whether `resultant` is so small that `yaw` should not be used.
-        frame: of x, y and yaw.
+        frame: of x, y and the yaws.
+        other_yaws: the next likeliest directions, well apart from `yaw` and from one another; radians.
     """
 
     x: float
@@ -36,6 +37,7 @@ class PlaceEstimate:
     resultant: float
     ambiguous: bool
     frame: Frame
+    other_yaws: tuple[float, ...] = ()
 
 
 def place_estimates(
@@ -56,8 +58,9 @@ def place_estimates(
             resultant,
             resultant < config.ambiguous_below,
             config.frame,
+            others(logits, yaw),
         )
-        for (x, y), (sigma_x, sigma_y), (yaw, resultant, sigma_yaw) in zip(
-            places, sigmas, directions, strict=True
+        for (x, y), (sigma_x, sigma_y), (yaw, resultant, sigma_yaw), logits in zip(
+            places, sigmas, directions, orientation.float().cpu(), strict=True
         )
     ]
