@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from jaxtyping import Float64
 
 from vantage.geometry.boxes import OrientedBox
 from vantage.geometry.camera import Pinhole
@@ -143,7 +144,7 @@ def _box(entry: Any) -> OrientedBox | str:
     return OrientedBox(center, size, turned(*np.radians(angles).tolist()))
 
 
-def turned(roll: float, pitch: float, yaw: float) -> np.ndarray:
+def turned(roll: float, pitch: float, yaw: float) -> Float64[np.ndarray, "3 3"]:
     """The rotation about x by `roll`, then y by `pitch`, then z by `yaw`, all axes fixed; radians."""
     (a, b, c), (p, q, r) = map(math.cos, (roll, pitch, yaw)), map(math.sin, (roll, pitch, yaw))
     about_x = np.array([[1.0, 0.0, 0.0], [0.0, a, -p], [0.0, p, a]])

@@ -27,11 +27,12 @@ from vantage.evaluation.running.shard import Shard
 from vantage.evaluation.scoring import score
 from vantage.geometry.transforms import apply, invert, level_ego
 from vantage.models.grounded.prompts import locate_prompt
+from vantage.models.recipes import RecipeName
 from vantage.models.vlm.generate import Decoding
 from vantage.records.box_lattice import METRIC
 
 ARMS = ("grounded", "told")
-recipe_arms.ARMS["told"] = (
+TOLD: tuple[RecipeName, dict[str, Any]] = (
     "posealign", {"tune": "projector", "dialogs": "grounded", "align": {"mode": "prompt"}}
 )  # fmt: skip
 FULL = {"scanrefer": "acc@0.5", "multi3drefer": "f1@0.5", "nr3d": "accuracy"}
@@ -50,7 +51,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def adapters(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     root = tmp_path_factory.mktemp("adapters")
-    return {arm: recipe_arms.adapter(root / arm, base, arm) for arm in (*ARMS, "multiview", "transform")}
+    arms = {**recipe_arms.ARMS, "told": TOLD}
+    return {
+        arm: recipe_arms.adapter(root / arm, base, arm, arms) for arm in (*ARMS, "multiview", "transform")
+    }
 
 
 def answerer(base: Path, adapter: Path, script: Scripted | None = None, **decoding: Any) -> VlmAnswerer:

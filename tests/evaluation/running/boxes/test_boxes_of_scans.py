@@ -11,7 +11,9 @@ import pytest
 from asked_rooms import Rooms
 from boxed_rooms import VIEWS, Boxed, Scripted, boxed, in_json
 from pictured import model as tiny_model
+from typer.testing import CliRunner
 
+from vantage.cli.main import app
 from vantage.core.errors import ParameterError
 from vantage.evaluation.benchmarks.names import BENCHMARKS
 from vantage.evaluation.running.ask_vlm import VlmAnswerer
@@ -214,6 +216,33 @@ def test_a_real_model_gives_the_same_bytes_for_any_batch_and_after_a_stop(
     tally = again.go(Shard())
     assert (tally.kept, tally.asked) == (2, 2)
     assert out.read_bytes() == whole.read_bytes()
+
+
+def test_a_stock_model_answers_by_the_command_and_is_scored(made: Boxed, base: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    words = ["scanrefer", "--references", made.files["scanrefer"], "--scans", made.scans]
+    more = [
+        "--model",
+        base,
+        "--views",
+        2,
+        "--limit",
+        1,
+        "--max-new-tokens",
+        3,
+        "--device",
+        "cpu",
+        "--out",
+        out,
+    ]
+    done = CliRunner().invoke(app, [str(word) for word in ("predict", *words, *more)])
+    assert done.exit_code == 0, done.output
+    header = json.loads(out.read_text().splitlines()[0])
+    assert header["settings"]["boxes"]["same_from"] == 0.25
+    told = CliRunner().invoke(app, [str(w) for w in ("score", *words, "--predictions", out, "--json")])
+    assert told.exit_code == 0, told.output
+    record = json.loads(told.stdout)
+    assert record["unparsed"] == 1 and record["missing"] == record["n"] - 1
 
 
 def test_pictures_without_a_camera_are_set_aside(made: Boxed, base: Path, tmp_path: Path) -> None:
