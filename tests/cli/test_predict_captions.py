@@ -23,7 +23,7 @@ from vantage.cli.predict import Model, Shown, predict  # noqa: E402
 from vantage.core.errors import ContractError, ParameterError  # noqa: E402
 from vantage.evaluation.benchmarks.names import BENCHMARKS  # noqa: E402
 from vantage.evaluation.scoring import score  # noqa: E402
-from vantage.registry.abilities import Abilities
+from vantage.registry.abilities import Abilities  # noqa: E402
 from vantage.registry.ask_registered import RegisteredAnswerer  # noqa: E402
 
 

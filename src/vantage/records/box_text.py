@@ -120,15 +120,15 @@ def read_boxes(text: str, lattice: BoxLattice, camera: Pinhole) -> ReadBoxes:
     for number, line in enumerate(text.splitlines(), start=1):
         rest = _BOX.sub(" ", line)
         if rest.strip(_BETWEEN):
-            bad.append(_bad(number, rest, "not a box"))
+            bad.append(bad_line(number, rest, "not a box"))
         for found in _BOX.finditer(line):
             try:
                 box = _read(int(found[1]), found[2], lattice, camera)
             except ContractError as error:
-                bad.append(_bad(number, found[0], error.message))
+                bad.append(bad_line(number, found[0], error.message))
                 continue
             if box.box_id in boxes:
-                bad.append(_bad(number, found[0], f"a second box of id {box.box_id}"))
+                bad.append(bad_line(number, found[0], f"a second box of id {box.box_id}"))
             boxes.setdefault(box.box_id, box)
     return ReadBoxes(tuple(boxes.values()), tuple(bad))
 
@@ -187,6 +187,7 @@ def _plain(label: str) -> str | None:
     return label if escaped(label) == label else None
 
 
-def _bad(number: int, text: str, reason: str) -> BadLine:
+def bad_line(number: int, text: str, reason: str) -> BadLine:
+    """A line that cannot be read, its text on one line and shortened."""
     shown = " ".join(text.split())
     return BadLine(number, shown if len(shown) <= 120 else f"{shown[:117]}...", reason)

@@ -11,7 +11,9 @@ from vantage.core.hashing import digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
 from vantage.evaluation.running.annotated import place_fields
 from vantage.evaluation.running.ask import Answer, Ask, SetAside, require_answers_with, situation_of
+from vantage.evaluation.running.boxes.answering import answers_with_boxes
 from vantage.registry.abilities import Abilities
+from vantage.registry.ask_boxes import saying_boxes
 from vantage.registry.store import Store, fluent
 from vantage.registry.uris import look_up
 
@@ -20,7 +22,7 @@ MARK_FILE = "MLmodel"
 
 
 class RegisteredAnswerer:
-    """Answers from posed views with depth: a pocket model with a word, another with a text or a place.
+    """Answers from posed views with depth: a pocket model with a word, another with a text, a place or boxes.
 
     Args:
         model: as MLflow loads it.
@@ -67,6 +69,8 @@ class RegisteredAnswerer:
         """
         if benchmark.answered_with == "place" and self._can.situated:
             return benchmark.prompt(content)
+        if benchmark.answered_with == "boxes" and self._can.grounded:
+            return benchmark.prompt(content)
         require_answers_with("text", benchmark)
         if benchmark.answered_with == "caption":
             if self._can.pocket:
@@ -82,6 +86,9 @@ class RegisteredAnswerer:
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """The questions about the same views together; one that is refused does not stop the others."""
+        if asks and asks[0].wanted == "boxes":
+            yield from answers_with_boxes(asks, saying_boxes(self._records))
+            return
         together: dict[tuple[str, str], list[Ask]] = {}
         for ask in asks:
             together.setdefault((ask.input, self._situation(ask.content)), []).append(ask)
@@ -99,17 +106,23 @@ class RegisteredAnswerer:
             request = {**views.request(""), **({"situation": situation} if situation else {})}
         except VantageError as error:
             return [SetAside(ask.id, error.one_line()) for ask in asks]
-        return self._of(request, asks)
+        records = self._records(request, asks)
+        return [
+            record if isinstance(record, SetAside) else self._answer(ask, record)
+            for ask, record in zip(asks, records, strict=True)
+        ]
 
-    def _of(self, request: Mapping[str, Any], asks: Sequence[Ask]) -> list[Answer | SetAside]:
+    def _records(self, request: Mapping[str, Any], asks: Sequence[Ask]) -> list[Mapping[str, Any] | SetAside]:
         """All questions at once; where the model refuses, one by one."""
         try:
-            records = self._model.predict({**request, "question": [self._question(ask) for ask in asks]})
+            records: list[Mapping[str, Any] | SetAside] = self._model.predict(
+                {**request, "question": [self._question(ask) for ask in asks]}
+            )
         except VantageError as error:
             if len(asks) == 1:
                 return [SetAside(asks[0].id, _refusal(error))]
-            return [one for ask in asks for one in self._of(request, [ask])]
-        return [self._answer(ask, record) for ask, record in zip(asks, records, strict=True)]
+            return [one for ask in asks for one in self._records(request, [ask])]
+        return records
 
     def _question(self, ask: Ask) -> str:
         """What is asked beside the situation."""

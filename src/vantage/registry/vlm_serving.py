@@ -59,8 +59,9 @@ class VlmAnswerer:
         Returns:
             The pocket model's records. Of a situated model also `place`: x, y, sigma_x, sigma_y (m), yaw,
             sigma_yaw (radians), resultant, ambiguous, frame, other_yaws. Of a grounded one also `boxes` (id,
-            label, center and size in metres, rotation, frame), `reasoning`, `checks` (its steps, each with
-            what it states and what comes out), and `unread`: what it wrote that is no box.
+            label, center and size in metres, rotation, frame), `located` (the text that they were read from),
+            `reasoning`, `checks` (its steps, each with what it states and what comes out), and `unread`: what
+            it wrote that is no box.
 
         Raises:
             ParameterError: a key is missing or unknown, a value has the wrong form, or the model cannot be
@@ -154,6 +155,7 @@ def _grounded_record(found: GroundedAnswer) -> dict[str, Any]:
     return {
         "answer": found.answer,
         "boxes": [_box(located, found.frame) for located in found.boxes],
+        "located": found.located,
         "reasoning": found.reasoning,
         "checks": [] if checked is None else [asdict(step) for step in checked.steps],
         "unread": [asdict(line) for line in found.bad],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,11 @@ def base(folder: Path) -> Path:
     return pocket_as_vlm.write(folder)
 
 
-def adapter(folder: Path, base: Path, arm: str) -> Path:
+def adapter(
+    folder: Path, base: Path, arm: str, arms: Mapping[str, tuple[RecipeName, dict[str, Any]]] = ARMS
+) -> Path:
     """An arm whose encoder and heads are far from what they start as."""
-    name, options = ARMS[arm]
+    name, options = arms[arm]
     made = recipe(name, None, read_options(options, arm))
     loaded = load_vlm(base)
     prepare = Preparer.load(loaded.model, loaded.folder)

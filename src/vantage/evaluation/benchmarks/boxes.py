@@ -17,6 +17,8 @@ from jaxtyping import Float32, Float64
 from vantage.core.errors import ParameterError, ScanError
 from vantage.evaluation.benchmarks.arrays import numbers
 from vantage.evaluation.benchmarks.files import Record
+from vantage.evaluation.benchmarks.interface import State
+from vantage.geometry.boxes import OrientedBox
 from vantage.geometry.iou3d import SCANREFER_EPSILON_M3, extent_iou
 from vantage.records.objects import ScanPoints
 
@@ -152,6 +154,46 @@ class Scenes:
         self._boxes[scene] = {
             k: np.stack([box.center - box.size / 2, box.center + box.size / 2]) for k, box in boxes.items()
         }
+
+
+UNREAD = "unread"
+"""The field of a prediction that tells what of a model's replies is no box, and why."""
+_DECIMALS = 6  # of corners that are written: micrometres
+
+
+def corners_field(box: OrientedBox) -> list[list[float]]:
+    """A box as eight corners, as `bbox` has them; metres."""
+    return [[float(x) for x in corner] for corner in np.round(box.corners(), _DECIMALS) + 0.0]
+
+
+def bounds_field(boxes: Sequence[OrientedBox]) -> list[list[list[float]]]:
+    """Boxes as their lowest and highest corners, as `aabb_bound` has them; metres."""
+    bounds = np.round(stacked([extent(box) for box in boxes]), _DECIMALS) + 0.0
+    found: list[list[list[float]]] = bounds.tolist()
+    return found
+
+
+def extent(box: OrientedBox) -> Extent:
+    """The lowest and the highest corner of a box, also of a turned one."""
+    corners = box.corners()
+    return np.stack([corners.min(axis=0), corners.max(axis=0)])
+
+
+def read_unread(row: Record) -> bool:
+    """Whether a record tells of replies that are no boxes."""
+    return bool(row.fields.get(UNREAD))
+
+
+def told_nothing(row: Record) -> bool:
+    """Whether a record without a box is a model's all the same: it says which reply held none."""
+    return isinstance(row.fields.get("text"), str)
+
+
+def box_state(box: object, unread: bool) -> State:
+    """Without a box: unparsed where something was said that is none, else empty."""
+    if box is not None:
+        return "answered"
+    return "unparsed" if unread else "empty"
 
 
 def stacked(boxes: Sequence[Extent]) -> Extents:

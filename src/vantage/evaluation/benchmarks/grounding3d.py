@@ -17,9 +17,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from vantage.evaluation.benchmarks.arrays import numbers
-from vantage.evaluation.benchmarks.boxes import every_iou
+from vantage.evaluation.benchmarks.boxes import box_state, corners_field, every_iou, read_unread, told_nothing
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
-from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
+from vantage.evaluation.benchmarks.interface import Benchmark, BoxRule, Item, State, Variant
 from vantage.evaluation.metrics.measure import Measure, mean_of
 from vantage.geometry.iou2d import rectangle_iou
 
@@ -35,6 +35,14 @@ class Described:
     description: str
     corners: Corners
     intrinsics: Float64[np.ndarray, "4"]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Eight corners (camera frame, m), or none and whether replies held something that is no box."""
+
+    corners: Corners | None
+    unread: bool = False
 
 
 def references(path: Path, _scans: Path | None) -> list[Item[Described]]:
@@ -93,15 +101,22 @@ def aligned(corners: Corners, truth: Corners) -> Corners:
     return corners if depth <= NEAR_M else np.asarray(corners * (truth[:, 2].mean() / depth))
 
 
+def prediction(row: Record) -> Found:
+    """The corners of a record; none only where a model's reply is told instead."""
+    if not row.has("bbox", "box") and told_nothing(row):
+        return Found(None, read_unread(row))
+    return Found(read_corners(row))
+
+
 def _rule(
     change: Callable[[Corners, Corners], Corners],
-) -> Callable[[Sequence[Item[Described]], Sequence[Corners | None]], dict[str, Measure]]:
-    def score(items: Sequence[Item[Described]], said: Sequence[Corners | None]) -> dict[str, Measure]:
+) -> Callable[[Sequence[Item[Described]], Sequence[Found | None]], dict[str, Measure]]:
+    def score(items: Sequence[Item[Described]], said: Sequence[Found | None]) -> dict[str, Measure]:
         values = np.zeros((len(items), 4))
         values[:, 2:] = np.nan
-        for i, (item, corners) in enumerate(zip(items, said, strict=True)):
-            if corners is not None:
-                values[i] = _compare(item.content, change(corners, item.content.corners))
+        for i, (item, found) in enumerate(zip(items, said, strict=True)):
+            if found is not None and found.corners is not None:
+                values[i] = _compare(item.content, change(found.corners, item.content.corners))
         return _measures(values)
 
     return score
@@ -130,18 +145,18 @@ def _measures(values: Float64[np.ndarray, "n 4"]) -> dict[str, Measure]:
     return found
 
 
-def state(_described: Described, _corners: Corners) -> State:
-    """Every prediction is a box."""
-    return "answered"
+def state(_described: Described, found: Found) -> State:
+    """A model's replies may hold no box."""
+    return box_state(found.corners, found.unread)
 
 
-BENCHMARK: Benchmark[Described, Corners] = Benchmark(
+BENCHMARK: Benchmark[Described, Found] = Benchmark(
     name="grounding3d",
     about="boxes in the camera's frame for descriptions of things in one image, by rules of ours",
     splits={},
     references=references,
     key=key,
-    prediction=read_corners,
+    prediction=prediction,
     state=state,
     variants={
         "as_predicted": Variant(
@@ -153,4 +168,5 @@ BENCHMARK: Benchmark[Described, Corners] = Benchmark(
     },
     prompt=lambda described: described.description,
     answered_with="boxes",
+    boxes=BoxRule(several=False, fields=lambda _described, boxes: {"bbox": corners_field(boxes[0])}),
 )

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from vantage.evaluation.benchmarks.files import Record
 from vantage.evaluation.metrics.measure import Measure
+from vantage.geometry.boxes import OrientedBox
 
 T = TypeVar("T")
 """What a benchmark's reference holds."""
@@ -56,6 +57,20 @@ class Variant(Generic[T, P]):
 
 
 @dataclass(frozen=True)
+class BoxRule(Generic[T]):
+    """How boxes that a model locates become a prediction.
+
+    Attributes:
+        several: whether none, one or several objects may be meant; else it is one.
+        fields: of the prediction's record, from an item and the boxes (one, or any number of `several`), in
+            the frame of the references: the aligned world, or the camera of the item's own picture; metres.
+    """
+
+    several: bool
+    fields: Callable[[T, Sequence[OrientedBox]], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Benchmark(Generic[T, P]):
     """A benchmark. All its scores are shares of 1 unless a variant's summary says otherwise.
 
@@ -72,6 +87,7 @@ class Benchmark(Generic[T, P]):
         upload: predictions by item out of an upload format that is not a list of records; None if the file
             is not in it.
         answered_with: what a model has to give.
+        boxes: how boxes answer it, where it is answered with boxes.
     """
 
     name: str
@@ -85,3 +101,4 @@ class Benchmark(Generic[T, P]):
     prompt: Callable[[T], str]
     upload: Callable[[Path, Any, Sequence[Item[T]]], Mapping[str, P] | None] | None = None
     answered_with: AnsweredWith = "text"
+    boxes: BoxRule[T] | None = None

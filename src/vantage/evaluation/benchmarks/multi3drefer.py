@@ -15,14 +15,17 @@ from vantage.evaluation.benchmarks.answers import group_masks
 from vantage.evaluation.benchmarks.boxes import (
     Extents,
     Scenes,
+    bounds_field,
     every_iou,
     float32_iou,
     read_bounds,
     read_box,
+    read_unread,
     stacked,
+    told_nothing,
 )
 from vantage.evaluation.benchmarks.files import Record, load, record, records, unique
-from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
+from vantage.evaluation.benchmarks.interface import Benchmark, BoxRule, Item, State, Variant
 from vantage.evaluation.benchmarks.masks import read_mask
 from vantage.evaluation.metrics.assignment import best_assignment
 from vantage.evaluation.metrics.masks import Indices, mask_iou
@@ -48,10 +51,20 @@ class Described:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Boxes, perhaps none, and a point mask where one was given."""
+    """Boxes, perhaps none, and a point mask where one was given; or a model's replies that cannot be read.
+
+    Attributes:
+        state: of the replies.
+    """
 
     boxes: Extents
     mask: Indices | None
+    state: State = "answered"
+
+    @property
+    def usable(self) -> bool:
+        """Whether it answers: replies that cannot be read are not the answer that there is none."""
+        return self.state == "answered"
 
 
 def references(path: Path, scans: Path | None) -> list[Item[Described]]:
@@ -94,6 +107,8 @@ def prediction(row: Record) -> Found:
         return Found(read_bounds(row), mask)
     box = read_box(row)
     if box is None and mask is None:
+        if told_nothing(row):
+            return Found(stacked([]), None, "unparsed" if read_unread(row) else "empty")
         raise row.error("aabb_bound, bbox, box or mask", "none")
     return Found(stacked([] if box is None else [box]), mask)
 
@@ -115,9 +130,9 @@ def upload(path: Path, value: Any, items: Sequence[Item[Described]]) -> dict[str
     return found
 
 
-def state(_described: Described, _found: Found) -> State:
-    """No box is an answer too."""
-    return "answered"
+def state(_described: Described, found: Found) -> State:
+    """No box is an answer too, where it is said."""
+    return found.state
 
 
 def f1(truth: Extents, predicted: Float64[np.ndarray, "m 2 3"], threshold: float, iou: np.ndarray) -> float:
@@ -146,7 +161,7 @@ def _boxes(
         cases = group_masks([item.content.case for item in items])
         values = {k: np.zeros(len(items)) for k in (0.25, 0.5)}
         for i, (item, found) in enumerate(zip(items, said, strict=True)):
-            if found is not None:
+            if found is not None and found.usable:
                 iou = matrix(item.content.boxes, found.boxes)
                 for k, column in values.items():
                     column[i] = f1(item.content.boxes, found.boxes, k, iou)
@@ -165,7 +180,7 @@ def _masks(items: Sequence[Item[Described]], said: Sequence[Found | None]) -> di
         raise ParameterError("masks need the scans' points", where="--scans", expected="a folder of scans")
     iou = np.zeros(len(items))
     for i, (item, found) in enumerate(zip(items, said, strict=True)):
-        if found is not None and item.content.points is not None:
+        if found is not None and found.usable and item.content.points is not None:
             mask = np.zeros(0, dtype=np.int64) if found.mask is None else found.mask
             iou[i] = mask_iou(mask, item.content.points)
     cases = group_masks([item.content.case for item in items])
@@ -193,4 +208,5 @@ BENCHMARK: Benchmark[Described, Found] = Benchmark(
     prompt=lambda described: described.description,
     upload=upload,
     answered_with="boxes",
+    boxes=BoxRule(several=True, fields=lambda _described, boxes: {"aabb_bound": bounds_field(boxes)}),
 )

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vantage.evaluation.benchmarks.answers import group_masks
-from vantage.evaluation.benchmarks.boxes import Extent, Scenes, published_iou, read_box, stacked
+from vantage.evaluation.benchmarks.boxes import (
+    Extent,
+    Scenes,
+    box_state,
+    corners_field,
+    extent,
+    published_iou,
+    read_box,
+    read_unread,
+    stacked,
+    told_nothing,
+)
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
-from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
+from vantage.evaluation.benchmarks.interface import Benchmark, BoxRule, Item, State, Variant
 from vantage.evaluation.metrics.measure import Measure, by_group
+from vantage.geometry.boxes import OrientedBox
 
 _VIEW_WORDS = frozenset(
     ["front", "behind", "back", "right", "left", "facing", "leftmost", "rightmost", "looking", "across"]
@@ -26,7 +40,12 @@ _LONGEST = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Uttered:
-    """An utterance, the object it means, and its box where boxes are known."""
+    """An utterance, the object it means, and its box where boxes are known.
+
+    Attributes:
+        candidates: boxes of the objects to choose from, target and distractors, sorted by id so that nothing
+            tells which is which; none without annotated scans.
+    """
 
     utterance: str
     target: int
@@ -34,6 +53,7 @@ class Uttered:
     view_dependent: bool
     mentions_class: bool
     box: Extent | None
+    candidates: Mapping[int, Extent] = field(default_factory=dict)
 
     def targets(self) -> tuple[int, ...]:
         """The annotated object that is meant."""
@@ -42,20 +62,34 @@ class Uttered:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """An object's id, a box, or both."""
+    """An object's id, a box, or both.
+
+    Attributes:
+        target: the id; None where none was given, or none of those to choose from fits the box.
+        box: see `Extent`.
+        chose: whether an id was to be chosen.
+        unread: whether a model's replies held something that is no box.
+    """
 
     target: int | None
     box: Extent | None
+    chose: bool = False
+    unread: bool = False
 
 
 def references(path: Path, scans: Path | None) -> list[Item[Uttered]]:
-    """Items of `nr3d.csv`, `question_id` being the row's number from 0, or the file's `assignmentid`."""
-    scenes = Scenes(scans)
+    """Items of `nr3d.csv`: `question_id` is the file's `assignmentid`, or the row's number from 0.
+
+    It is the number where the file has none of both, or where an assignment has several rows.
+    """
+    scenes, rows = Scenes(scans), records(path, load(path))
+    assigned = Counter(str(row.fields.get("assignmentid")) for row in rows)
+    numbered = max(assigned.values(), default=1) > 1
     rows = [
         row
-        if row.has("question_id", "assignmentid")
+        if row.has("question_id") or (row.has("assignmentid") and not numbered)
         else replace(row, fields={**row.fields, "question_id": i})
-        for i, row in enumerate(records(path, load(path)))
+        for i, row in enumerate(rows)
     ]
     return [_item(name, row, scenes) for name, row in unique(rows, key).items()]
 
@@ -77,6 +111,9 @@ def _item(name: str, row: Record, scenes: Scenes) -> Item[Uttered]:
     box = read_box(row)
     if box is None and scenes.folder is not None:
         box = scenes.box(scene, target, row)
+    candidates = {}
+    if scenes.folder is not None:
+        candidates = {k: scenes.box(scene, k, row) for k in sorted({target, *_distractors(row, parts[4:])})}
     content = Uttered(
         utterance=row.text("utterance"),
         target=target,
@@ -84,8 +121,15 @@ def _item(name: str, row: Record, scenes: Scenes) -> Item[Uttered]:
         view_dependent=not _VIEW_WORDS.isdisjoint(_tokens(row)),
         mentions_class=mentioned == "true",
         box=box,
+        candidates=candidates,
     )
     return Item(name, scene, row.where, content)
+
+
+def _distractors(row: Record, parts: Sequence[str]) -> list[int]:
+    if not all(part.isdigit() for part in parts):
+        raise row.error("numbers of distractors in stimulus_id", row.text("stimulus_id"))
+    return [int(part) for part in parts]
 
 
 def _tokens(row: Record) -> list[str]:
@@ -108,17 +152,37 @@ def key(row: Record) -> str:
 
 def prediction(row: Record) -> Found:
     """A `target_id`, or a box."""
-    box = read_box(row)
+    box, chose = read_box(row), CHOSEN_AMONG in row.fields
     if not row.has("target_id"):
-        if box is None:
+        if box is None and not told_nothing(row):
             raise row.error("target_id, bbox or box", "none")
-        return Found(None, box)
-    return Found(row.whole("target_id"), box)
+        return Found(None, box, chose, read_unread(row))
+    return Found(row.whole("target_id"), box, chose=True)
 
 
-def state(_uttered: Uttered, _found: Found) -> State:
-    """Every prediction names an object or a box."""
-    return "answered"
+def state(_uttered: Uttered, found: Found) -> State:
+    """A model's replies may hold neither an object nor a box."""
+    return "answered" if found.target is not None else box_state(found.box, found.unread)
+
+
+CHOSEN_AMONG = "chosen_among"
+"""The field of a prediction that says among which annotated objects a located box chose its `target_id`."""
+
+
+def fields(uttered: Uttered, boxes: Sequence[OrientedBox]) -> dict[str, Any]:
+    """The box; and of the candidates, where they are known, the one that its extent overlaps most.
+
+    A box that overlaps none chooses none. Ties fall to the lower id.
+    """
+    box = boxes[0]
+    if not uttered.candidates:
+        return {"bbox": corners_field(box)}
+    ids = sorted(uttered.candidates)
+    own = np.repeat(extent(box)[None], len(ids), axis=0)
+    iou = published_iou(own, stacked([uttered.candidates[k] for k in ids]))
+    best = int(np.argmax(iou))
+    chosen = {"target_id": ids[best]} if iou[best] > 0 else {}
+    return {"bbox": corners_field(box), **chosen, CHOSEN_AMONG: ids}
 
 
 def _groups(items: Sequence[Item[Uttered]]) -> dict[str, np.ndarray]:
@@ -130,7 +194,7 @@ def _groups(items: Sequence[Item[Uttered]]) -> dict[str, np.ndarray]:
 
 
 def _ids(items: Sequence[Item[Uttered]], said: Sequence[Found | None]) -> dict[str, Measure]:
-    if all(found is None or found.target is None for found in said):
+    if all(found is None or not found.chose for found in said):
         return {}
     pairs = zip(items, said, strict=True)
     hits = [found is not None and found.target == item.content.target for item, found in pairs]
@@ -166,4 +230,5 @@ BENCHMARK: Benchmark[Uttered, Found] = Benchmark(
     },
     prompt=lambda uttered: uttered.utterance,
     answered_with="boxes",
+    boxes=BoxRule(several=False, fields=fields),
 )

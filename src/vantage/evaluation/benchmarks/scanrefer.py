@@ -16,13 +16,16 @@ from vantage.evaluation.benchmarks.boxes import (
     Extent,
     Extents,
     Scenes,
+    box_state,
+    corners_field,
     float32_iou,
     published_iou,
     read_box,
+    read_unread,
     stacked,
 )
 from vantage.evaluation.benchmarks.files import Record, load, records, unique
-from vantage.evaluation.benchmarks.interface import Benchmark, Item, State, Variant
+from vantage.evaluation.benchmarks.interface import Benchmark, BoxRule, Item, State, Variant
 from vantage.evaluation.benchmarks.masks import read_mask
 from vantage.evaluation.metrics.masks import Indices, as_indices, mask_iou
 from vantage.evaluation.metrics.measure import Measure, by_group, mean_of
@@ -60,10 +63,11 @@ class Described:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A box, a point mask, or both."""
+    """A box, a point mask, or both; and whether a model's replies held something that is neither."""
 
     box: Extent | None
     mask: Indices | None
+    unread: bool = False
 
 
 def references(path: Path, scans: Path | None) -> list[Item[Described]]:
@@ -120,12 +124,12 @@ def key(row: Record) -> str:
 
 def prediction(row: Record) -> Found:
     """A box (`bbox` or `box`), a `mask`, or both; an upload's own labels of difficulty are not read."""
-    return Found(read_box(row), read_mask(row))
+    return Found(read_box(row), read_mask(row), read_unread(row))
 
 
 def state(_described: Described, found: Found) -> State:
-    """Empty without box and mask."""
-    return "empty" if found.box is None and found.mask is None else "answered"
+    """Without box and mask: unparsed where replies held something else, else empty."""
+    return box_state(found.mask if found.box is None else found.box, found.unread)
 
 
 Iou = Callable[[Extents, Extents], np.ndarray]
@@ -189,4 +193,5 @@ BENCHMARK: Benchmark[Described, Found] = Benchmark(
     },
     prompt=lambda described: described.description,
     answered_with="boxes",
+    boxes=BoxRule(several=False, fields=lambda _described, boxes: {"bbox": corners_field(boxes[0])}),
 )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32
 
 from vantage.core.errors import ParameterError
 
 if TYPE_CHECKING:
-    from vantage.evaluation.benchmarks.interface import AnsweredWith, Benchmark
+    from vantage.evaluation.benchmarks.interface import AnsweredWith, Benchmark, BoxRule
     from vantage.evaluation.running.annotated import AnnotatedFrame
     from vantage.evaluation.running.scan_views import ScanViews
     from vantage.models.vlm.request import Generated, Refused, Size
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 MARK = "<image>"
 """Stands in a prompt for an image at its place; a prompt without any has its views before it."""
+
+Depth = Callable[[], Float32[np.ndarray, "h w"]]
+"""A depth image, metres, 0 for holes."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Ask:
         fields: what the item's line says beside the answer: where a pose is from, what is to be described.
         content: of the item, for models that are asked in words of their own.
         wanted: what the benchmark is answered with.
+        boxes: how boxes answer the item, where it is answered with boxes.
+        depth: of what a picture without a pose shows, at a size of its own; None where nothing is measured.
     """
 
     id: str
@@ -48,6 +56,8 @@ class Ask:
     fields: Mapping[str, Any] = field(default_factory=dict)
     content: Any = None
     wanted: AnsweredWith = "text"
+    boxes: BoxRule[Any] | None = None
+    depth: Depth | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,8 @@ class Answer:
         id: of the item.
         text: as it is scored.
         finish: `eos`, `stop`, `length`; `word` for a model of one word, `text` where the model does not tell,
-            `place` where no words are asked for, `constant` for a constant answer.
+            `place` where no words are asked for, `boxes` where a registered model does not tell, `constant`
+            for a constant answer.
         prompt_tokens, tokens: of the prompt and of the answer; 0 where the model does not tell.
         fields: what the benchmark reads beside or instead of the text: boxes, a place.
     """
@@ -120,7 +131,9 @@ class TakesPoses(Protocol):
 
 
 _WHO: Mapping[AnsweredWith, str] = {
-    "place": "a model trained by the recipe `situated` tells its place: by --adapter, or registered"
+    "place": "a model trained by the recipe `situated` tells its place: by --adapter, or registered",
+    "boxes": "boxes come from a model with dialogs of boxes (recipe `grounded`), by --adapter or registered, "
+    "or from a stock VLM without --adapter",
 }
 
 

@@ -22,6 +22,8 @@ from vantage.evaluation.running.ask import (
     require_answers_with,
     situation_of,
 )
+from vantage.evaluation.running.boxes.answering import answers_with_boxes
+from vantage.evaluation.running.boxes.locating import Locating
 from vantage.evaluation.running.located import Warps, located
 from vantage.geometry.transforms import level_ego
 from vantage.models.grounded.asking import Grounded, Grounding, ego_view, grounded_answers
@@ -59,6 +61,7 @@ class AskedAsTrained:
         self._vlm, self._decoding = vlm, decoding
         self._warps = None if vlm.model.injector is None else warps
         self._generator = vlm.generator(decoding)
+        self._locating = Locating(vlm, self._generator, self._warps)
 
     def uses_cameras(self) -> bool:
         """Whether poses of views reach it beside points: as camera tokens, or where boxes are read."""
@@ -74,18 +77,28 @@ class AskedAsTrained:
         """
         if benchmark.answered_with == "place" and self._vlm.model.situated is not None:
             self._require_aligned()
+        elif benchmark.answered_with == "boxes" and self._vlm.dialogs == "grounded":
+            return self._told(locate_prompt(benchmark.prompt(content), METRIC))
         else:
             require_answers_with("text", benchmark)
         situation, text = self._words(benchmark.prompt(content), content)
-        if self._vlm.align is not None:
-            origin = EgoPose(np.eye(4), "aligned", self._vlm.align.frame)
-            text = Alignment(self._vlm.align, origin, np.eye(4)).question(text)
+        text = self._told(text)
         if self._vlm.dialogs == "grounded":
             text = f"{locate_prompt(text, METRIC)}\n{reason_prompt(text, ())}"
         return f"{situation or NO_SITUATION}{POS}{ORI}{text}" if self._vlm.model.situated else text
 
+    def _told(self, text: str) -> str:
+        """After the pose, of a model that is told it in words."""
+        if self._vlm.align is None:
+            return text
+        origin = EgoPose(np.eye(4), "aligned", self._vlm.align.frame)
+        return Alignment(self._vlm.align, origin, np.eye(4)).question(text)
+
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """In batches of like length; of grounded models all first turns before all second ones."""
+        if asks and asks[0].wanted == "boxes":
+            yield from answers_with_boxes(asks, self._locating.say)
+            return
         shown: list[_Shown] = []
         aside: list[Answer | SetAside] = []
         for ask in asks:

@@ -12,6 +12,9 @@ from vantage.core.errors import ParameterError, VantageError
 from vantage.core.hashing import digest_file, digest_files, digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
 from vantage.evaluation.running.ask import MARK, Answer, Ask, SetAside, answer_of, require_answers_with
+from vantage.evaluation.running.boxes.answering import answers_with_boxes
+from vantage.evaluation.running.boxes.reading import read_json, saying, told_camera
+from vantage.records.box_json import box_request
 
 _SMALL = ("*.json", "*.jinja", "*.txt", "*.model")
 
@@ -94,10 +97,13 @@ class VlmAnswerer:
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
         """The benchmark's own; of a model that was trained on other words, what it is told of it.
 
-        Raises `ParameterError` for a benchmark that wants what the model does not give.
+        A stock model is asked for boxes in JSON. Raises `ParameterError` for a benchmark that wants what the
+        model does not give.
         """
         if self._own is not None:
             return self._own.prompt(benchmark, content)
+        if benchmark.boxes is not None and not self._digest:
+            return box_request(benchmark.prompt(content), benchmark.boxes.several)
         require_answers_with("text", benchmark)
         return benchmark.prompt(content)
 
@@ -105,7 +111,12 @@ class VlmAnswerer:
         """In batches of like length."""
         if self._own is not None:
             yield from self._own.answers(asks)
-            return
+        elif asks and asks[0].wanted == "boxes":
+            yield from answers_with_boxes(asks, saying(self._worded, read_json, told_camera))
+        else:
+            yield from self._worded(asks)
+
+    def _worded(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         requests, aside = [], []
         for ask in asks:
             try:

@@ -16,8 +16,11 @@ from vantage.evaluation.benchmarks.files import Record, load, records, unique
 from vantage.evaluation.benchmarks.interface import Benchmark, Item
 from vantage.evaluation.running.ask import Ask, SetAside
 from vantage.evaluation.running.outlines import RED, outlined, rectangle, thickness_px
+from vantage.evaluation.running.own_depth import measured
 from vantage.evaluation.running.parquet_images import ParquetImages
 
+DEPTH = "depth"
+"""Where a record of a benchmark of boxes names the depth image beside its picture."""
 FIELDS = ("image_list", "images", "image", "image_info")
 """Where a record names its pictures: a name, a list of names, or an object with `file_path` or `path`."""
 
@@ -45,7 +48,7 @@ class OwnImages:
 
     def __init__(self, benchmark: Benchmark[Any, Any], references: Path, images: Path | None) -> None:
         self._inside = ParquetImages(references, benchmark.key)
-        self._images = images
+        self._images, self._boxes = images, benchmark.boxes is not None
         if images is None and not self._inside:
             raise ParameterError(
                 "nothing to show", expected="--scans DIR, or --images DIR for pictures of the items' own",
@@ -66,7 +69,9 @@ class OwnImages:
         found: list[Ask | SetAside] = []
         for item in items:
             try:
-                found.append(_ask(item.id, prompts[item.id], self._of(item)))
+                ask = _ask(item.id, prompts[item.id], self._of(item))
+                depth = self._depth(item)
+                found.append(ask if depth is None else measured(ask, depth.name, depth.data))
             except VantageError as error:
                 found.append(SetAside(item.id, error.one_line()))
         return found
@@ -80,6 +85,14 @@ class OwnImages:
         if not names:
             raise row.error(f"a picture's name in {' or '.join(FIELDS)}", ", ".join(map(str, row.fields)))
         return [Encoded(name, self._read(name), regions if k == 0 else ()) for k, name in enumerate(names)]
+
+    def _depth(self, item: Item[Any]) -> Encoded | None:
+        """The depth image beside an item's picture, where its record names one for a benchmark of boxes."""
+        row = self._rows.get(item.id)
+        if row is None or not self._boxes or not row.has(DEPTH):
+            return None
+        name = _name(row, DEPTH, row.get(DEPTH))
+        return Encoded(name, self._read(name))
 
     def _read(self, name: str) -> bytes:
         """A file below the folder; `ParameterError` for one outside of it, or that is not there."""

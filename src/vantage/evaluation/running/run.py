@@ -16,6 +16,7 @@ from vantage.core.progress import Progress, Silent
 from vantage.evaluation.benchmarks.files import SET_ASIDE
 from vantage.evaluation.benchmarks.interface import Benchmark, Item
 from vantage.evaluation.running.ask import Answer, Answerer, Ask, SetAside
+from vantage.evaluation.running.boxes.answering import RULE
 from vantage.evaluation.running.journal import (
     Row,
     at_rest,
@@ -106,6 +107,8 @@ class Run:
             "model": dict(answerer.identity()),
             "settings": {**answerer.settings(), **builder.settings()},
         }
+        if benchmark.boxes is not None:
+            self.header["settings"]["boxes"] = RULE
 
     def estimate(self, shard: Shard) -> Estimate:
         """Ask a few items of one scene, keep nothing, and tell what all will take."""
@@ -172,7 +175,9 @@ class Run:
         ]
 
     def _told(self, ask: Ask, content: Any) -> Ask:
-        return replace(ask, own=self._rule.prompt(content), content=content, wanted=self._rule.answered_with)
+        rule = self._rule
+        own = rule.prompt(content)
+        return replace(ask, own=own, content=content, wanted=rule.answered_with, boxes=rule.boxes)
 
     def _work(self, shard: Shard) -> tuple[list[Item[Any]], list[Item[Any]]]:
         """The items of a part, and those of them without an answer."""
