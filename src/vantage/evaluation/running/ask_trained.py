@@ -73,11 +73,11 @@ class AskedAsTrained:
         else:
             require_answers_with("text", benchmark)
         situation, text = self._words(benchmark.prompt(content), content)
+        if self._vlm.dialogs == "grounded":
+            text = f"{locate_prompt(text, METRIC)}\n{reason_prompt(text, ())}"
         if self._vlm.align is not None:
             origin = EgoPose(np.eye(4), "aligned", self._vlm.align.frame)
             text = Alignment(self._vlm.align, origin, np.eye(4)).question(text)
-        if self._vlm.dialogs == "grounded":
-            text = f"{locate_prompt(text, METRIC)}\n{reason_prompt(text, ())}"
         return f"{situation or NO_SITUATION}{POS}{ORI}{text}" if self._vlm.model.situated else text
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
