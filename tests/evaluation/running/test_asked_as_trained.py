@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from vantage.align.prompt import split_pose
 from vantage.cli.main import app
 from vantage.core.errors import ParameterError
+from vantage.evaluation.benchmarks import msqa
 from vantage.evaluation.benchmarks.names import BENCHMARKS
 from vantage.evaluation.running.ask import Ask, SetAside
 from vantage.evaluation.running.ask_vlm import VlmAnswerer
@@ -106,19 +107,25 @@ def test_each_arm_answers_by_the_command_and_is_scored(
     assert (record["n"], record["missing"]) == (12, 10)
 
 
+@pytest.fixture(scope="module")
+def one(asked_rooms: Rooms) -> Ask:
+    """A situated question with its views, as a run hands it over."""
+    item = SQA3D.references(asked_rooms.sqa3d, None)[1]
+    (ask,) = PosedViews(asked_rooms.scans, views=2, origin="aligned").asks([item], {item.id: ""})
+    assert isinstance(ask, Ask)
+    return replace(ask, own=SQA3D.prompt(item.content), content=item.content)
+
+
 @pytest.mark.parametrize("arm", OWN)
 def test_an_arm_is_shown_and_told_what_a_request_to_it_is(
-    asked_rooms: Rooms, base: Path, adapters: Mapping[str, Path], tmp_path: Path, arm: str
+    one: Ask, base: Path, adapters: Mapping[str, Path], arm: str
 ) -> None:
     """The registered model's way is that of evaluation and training: `test_promoted_vlm` compares those."""
     answerer, ours = recorded(base, adapters[arm])
-    asked = run(asked_rooms, answerer, tmp_path / "x.jsonl")
-    item = asked.items[1]
-    (ask,) = asked._asks([item])
-    assert isinstance(ask, Ask) and ask.scan is not None
+    ask, content = one, one.content
+    assert ask.scan is not None and ask.scan.T_raw_me is not None
     list(answerer.answers([ask]))
     theirs = recorded(base, adapters[arm])[1]
-    content = item.content
     situation = {"situation": content.situation} if arm == "situated" else {}
     text = f"{content.question} {TOLD}" if situation else f"{content.situation} {content.question} {TOLD}"
     Served(theirs, Decoding(3)).answer({**ask.scan.request(text), **situation})
@@ -169,6 +176,14 @@ def test_the_prompt_s_digest_follows_situation_question_and_way_of_asking(
         assert situated.prompt(SQA3D, replace(content, **change)) != said["situated"]
 
 
+def test_msqa_s_situations_stand_before_the_tokens_too(base: Path, adapters: Mapping[str, Path]) -> None:
+    content = msqa.Question("which is nearer?", "I stand here.", ("the bed",), "spatial")
+    situated, plain = (recorded(base, adapters[arm])[0] for arm in ("situated", "multiview"))
+    rule = BENCHMARKS.get("msqa")
+    assert situated.prompt(rule, content) == "I stand here.<Pos><Ori>which is nearer?"
+    assert plain.prompt(rule, content) == "I stand here. which is nearer?"
+
+
 @pytest.mark.parametrize("arm", ["situated", "grounded"])
 def test_batches_and_a_run_in_two_goes_change_no_byte(
     asked_rooms: Rooms, base: Path, adapters: Mapping[str, Path], tmp_path: Path, arm: str
@@ -213,14 +228,13 @@ def test_pictures_without_poses_are_for_arms_that_need_none(
 
 
 def test_a_situation_with_a_token_of_the_model_is_set_aside_and_others_are_asked(
-    asked_rooms: Rooms, base: Path, adapters: Mapping[str, Path], tmp_path: Path
+    one: Ask, base: Path, adapters: Mapping[str, Path]
 ) -> None:
     answerer = VlmAnswerer.load(base, None, "float32", "cpu", Decoding(3), adapters["situated"])
-    made = run(asked_rooms, answerer, tmp_path / "x.jsonl")
-    asks = [ask for ask in made._asks(made.items) if isinstance(ask, Ask)]
+    asks = [replace(one, id="bad"), one]
     bad = replace(asks[0].content, situation="I am <Pos> here.")
     asks[0] = replace(asks[0], content=bad, own=SQA3D.prompt(bad))
-    found = {one.id: one for batch in answerer.answers(asks) for one in batch}
+    found = {answer.id: answer for batch in answerer.answers(asks) for answer in batch}
     aside = found[asks[0].id]
     assert isinstance(aside, SetAside) and "plain text" in aside.reason
     assert not isinstance(found[asks[1].id], SetAside)

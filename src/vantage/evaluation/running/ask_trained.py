@@ -82,9 +82,9 @@ class AskedAsTrained:
         else:
             require_answers_with("text", benchmark)
         situation, text = self._words(benchmark.prompt(content), content)
-        text = self._told(text)
         if self._vlm.dialogs == "grounded":
             text = f"{locate_prompt(text, METRIC)}\n{reason_prompt(text, ())}"
+        text = self._told(text)
         return f"{situation or NO_SITUATION}{POS}{ORI}{text}" if self._vlm.model.situated else text
 
     def _told(self, text: str) -> str:
