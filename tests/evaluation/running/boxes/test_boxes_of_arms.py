@@ -97,6 +97,9 @@ def test_every_view_in_turn_is_the_ego_and_is_asked_as_in_training(
     asked.items = asked.items[:2]
     asked.go(Shard())
     assert len(script.asked) == 2 * VIEWS
+    assert len({request.views[0].name for request in script.asked}) == VIEWS * len(
+        {item.scene for item in asked.items}
+    )
     for request in script.asked:
         eye = made.eyes[request.views[0].name]
         T_frame_cam = request.views[0].T_frame_cam
