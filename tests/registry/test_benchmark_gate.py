@@ -41,9 +41,11 @@ def references(folder: Path, name: str = "scanqa") -> Path:
     return path
 
 
-def said(path: Path, right: int, model: Mapping[str, Any] = OURS, benchmark: str = "scanqa") -> Path:
+def said(
+    path: Path, right: int, model: Mapping[str, Any] = OURS, benchmark: str = "scanqa", **settings: Any
+) -> Path:
     """A file of `vantage predict` whose first `right` answers are right."""
-    head = {"vantage_predictions": 1, "benchmark": benchmark, "model": model}
+    head = {"vantage_predictions": 1, "benchmark": benchmark, "model": model, "settings": settings}
     rows = [
         {"question_id": f"q{i}", "text": f"a wooden chair number {i}" if i < right else "lamp number"}
         for i in range(ITEMS)
@@ -52,8 +54,10 @@ def said(path: Path, right: int, model: Mapping[str, Any] = OURS, benchmark: str
     return path
 
 
-def asked(folder: Path, right: int, measure: str = MEASURE, model: Mapping[str, Any] = OURS) -> Asked:
-    said(folder / "ours.jsonl", right, model)
+def asked(
+    folder: Path, right: int, measure: str = MEASURE, model: Mapping[str, Any] = OURS, **settings: Any
+) -> Asked:
+    said(folder / "ours.jsonl", right, model, **settings)
     return Asked.of("scanqa", BenchmarkFile("ours.jsonl", references(folder).name, measure=measure), folder)
 
 
@@ -118,6 +122,23 @@ def test_predictions_must_be_there_and_the_candidates_own(tmp_path: Path) -> Non
     assert "vantage predict scanqa --model models:/vantage@challenger" in none.reason
     (tmp_path / "ours.jsonl").write_text('{"question_id": "q1", "text": "a"}\n')
     assert not checked(Asked.of("scanqa", file, tmp_path), None).passed, "a file without a header is nobody's"
+
+
+def test_answers_under_a_control_or_from_a_leaking_pose_do_not_count(tmp_path: Path) -> None:
+    theirs = said(tmp_path / "theirs.jsonl", 20)
+    blind = checked(asked(tmp_path, 30, control="blind"), theirs)
+    assert not blind.passed and "under --control blind" in blind.reason
+    leak = checked(asked(tmp_path, 30, pose_source="recovered_top_target"), theirs)
+    assert not leak.passed and "knows the answer's object" in leak.reason
+    assert checked(asked(tmp_path, 30, pose_source="recovered_top"), theirs).passed
+
+
+def test_both_must_have_been_asked_alike(tmp_path: Path) -> None:
+    theirs = said(tmp_path / "theirs.jsonl", 20, views=8, precision="float32")
+    assert checked(asked(tmp_path, 20, views=8, precision="bfloat16"), theirs).passed
+    more = checked(asked(tmp_path, 30, views=16), theirs)
+    assert not more.passed
+    assert more.reason == "scanqa: the champion was asked otherwise (views: 16 and 8)"
 
 
 def test_without_a_champion_or_its_answers_nothing_is_compared(tmp_path: Path) -> None:

@@ -72,11 +72,36 @@ class Asked:
         rule = BENCHMARKS.get(self.name)
         return score(rule, predictions, self.references, self.variant, self.scans)
 
-    def model(self) -> Mapping[str, Any]:
-        """Whose predictions the file holds; empty where `vantage predict` did not write it."""
-        first = records(self.predictions, load(self.predictions))[:1]
-        model = first[0].fields.get("model") if first and first[0].has(HEADER) else None
-        return model if isinstance(model, dict) else {}
+
+@dataclass(frozen=True)
+class Header:
+    """What `vantage predict` says of its file: whose answers, and how they were asked for; else empty."""
+
+    model: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, predictions: Path) -> Header:
+        """Of a file; `ContractError` where it is no list of records."""
+        first = records(predictions, load(predictions))[:1]
+        fields = first[0].fields if first and first[0].has(HEADER) else {}
+        model, settings = fields.get("model"), fields.get("settings")
+        return cls(model if isinstance(model, dict) else {}, settings if isinstance(settings, dict) else {})
+
+    def taken(self) -> str:
+        """What was taken from the model or given to it that nobody has in use; "" for nothing."""
+        source = str(self.settings.get("pose_source", ""))
+        if source.endswith("_target"):
+            return f"--pose-source {source}, which knows the answer's object"
+        control = self.settings.get("control")
+        return f"--control {control}" if control else ""
+
+    def otherwise(self, other: Header) -> str:
+        """The first setting of both files in which they differ; precision aside."""
+        for name in sorted(self.settings.keys() & other.settings.keys() - {"precision"}):
+            if self.settings[name] != other.settings[name]:
+                return f"{name}: {self.settings[name]} and {other.settings[name]}"
+        return ""
 
 
 def asked_files(config: PromoteConfig, root: Path) -> list[Asked]:
@@ -127,9 +152,12 @@ def _one(
     config: PromoteConfig,
     seed: int,
 ) -> Check | Difference:
-    if not one.digest or not is_ours(one.model()):
+    header = Header.of(one.predictions) if one.digest else Header({}, {})
+    if not is_ours(header.model):
         why = "predictions of another model" if one.digest else "no predictions"
         return Check(one.name, False, f"{one.name}: {why} in {one.predictions.name}; {_how(one, config)}")
+    if taken := header.taken():
+        return Check(one.name, False, f"{one.name}: predictions under {taken}; {_how(one, config)}")
     ours = one.scored(one.predictions)
     if one.metric not in ours.variants[one.variant]:
         raise ParameterError(
@@ -141,6 +169,8 @@ def _one(
     other = theirs(one)
     if other is None:
         return Check(one.name, True, f"{one.name}: {_value(ours, one)}; the champion was not asked")
+    if differs := header.otherwise(Header.of(other)):
+        return Check(one.name, False, f"{one.name}: the champion was asked otherwise ({differs})")
     return differences(ours, one.scored(other), seed, config.resamples)[("", one.variant, one.metric)]
 
 
