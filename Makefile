@@ -8,7 +8,6 @@ TESTS ?= tests
 PYTHON ?= python3
 BENCHES := {scans,geometry,models,evaluation}
 RESULTS ?= benchmarks/results
-FUZZED := $(shell find tests -name "test_fuzz_*.py" -not -path "tests/scans/*")
 
 .PHONY: help setup setup-dev demo test test-train test-gpu ui lint format bench bench-gpu fuzz base clean
 
@@ -58,7 +57,7 @@ bench-gpu: ## benchmarks/gpu on the GPU that is there, tables into RESULTS=bench
 fuzz: setup-dev ## readers: raw formats a minute each (SECONDS=300 for more), users' files 20 times as many examples
 	@python -m pip install -q --disable-pip-version-check "atheris>=2.3"
 	@python tests/scans/fuzz/drive.py --seconds $(or $(SECONDS),60)
-	@VANTAGE_FUZZ=20 pytest -n 2 $(FUZZED)
+	@VANTAGE_FUZZ=20 pytest -n 2 $$(find tests -name "test_fuzz_*.py" -not -path "tests/scans/*")
 
 base: setup ## train the shipped base of the pocket model again (about 25 minutes on two cores)
 	python -m vantage.models.base

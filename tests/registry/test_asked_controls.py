@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,14 @@ from vantage.evaluation.running.controls import CONTROLS, Control, under
 from vantage.evaluation.running.posed import PosedViews
 from vantage.models.answering import PocketVLM
 from vantage.models.checkpoint import AdapterConfig, adapter_state, base_digest, load_base, save_adapter
+from vantage.models.injector import InjectionConfig
+from vantage.models.loading.load import BaseIdentity
 from vantage.models.pocket import fresh_injector
-from vantage.registry.ask_registered import RegisteredAnswerer, _uses_coordinates
+from vantage.models.vlm.checkpoint import RECORD, VERSION
+from vantage.models.vlm.model import VlmConfig
+from vantage.registry.abilities import Abilities
+from vantage.registry.ask_registered import RegisteredAnswerer
+from vantage.registry.served_base import SERVED_FILE
 from vantage.registry.serving import Answerer
 
 
@@ -106,18 +113,21 @@ def test_an_adapters_description_tells_whether_coordinates_reach_the_model(tmp_p
     for site, reach in (("post_vit", True), ("none", False)):
         folder = tmp_path / site
         adapter(folder / "adapter", site)
-        assert _uses_coordinates(folder) is reach
-    plain = {"record": "spatial_vlm", "config": {"injection": None, "situated": None}, "about": {}}
-    for number, (changes, reach) in enumerate(
+        assert Abilities.of(folder).coordinates is reach
+    for number, (injection, about, reach) in enumerate(
         (
-            ({}, False),
-            ({"about": {"align": {"mode": "prompt"}}}, True),
-            ({"about": {"dialogs": "grounded"}}, True),
-            ({"config": {"injection": {"site": "pre_vit"}, "situated": None}}, True),
+            (None, {}, False),
+            (None, {"align": {"mode": "prompt"}}, True),
+            (None, {"dialogs": "grounded"}, True),
+            (InjectionConfig("pre_vit"), {}, True),
         )
     ):
-        folder = tmp_path / str(number) / "arm"
-        folder.mkdir(parents=True)
-        (folder / "config.json").write_text(json.dumps({**plain, **changes}))
-        (tmp_path / str(number) / "config.json").write_text("{}")  # of a base, which says nothing
-        assert _uses_coordinates(tmp_path / str(number)) is reach
+        folder = tmp_path / str(number)
+        (folder / "adapter").mkdir(parents=True)
+        (folder / "base").mkdir()
+        (folder / "base" / SERVED_FILE).write_text("{}")
+        base = asdict(BaseIdentity("local", "", "f" * 64, "llava"))
+        own = {"base": base, "family": "llava", "config": asdict(VlmConfig(injection)), "tokens": None}
+        record = {"record": RECORD, "version": VERSION, **own, "about": about}
+        (folder / "adapter" / "config.json").write_text(json.dumps(record))
+        assert Abilities.of(folder).coordinates is reach

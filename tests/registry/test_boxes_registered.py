@@ -34,6 +34,7 @@ from vantage.evaluation.scoring import score  # noqa: E402
 from vantage.geometry.boxes import OrientedBox  # noqa: E402
 from vantage.models.vlm.generate import Generator  # noqa: E402
 from vantage.models.vlm.request import Generated, Refused, Request  # noqa: E402
+from vantage.registry.abilities import Abilities  # noqa: E402
 from vantage.registry.ask_registered import RegisteredAnswerer  # noqa: E402
 from vantage.registry.config import PromoteConfig  # noqa: E402
 from vantage.registry.packaging import register  # noqa: E402
@@ -159,4 +160,4 @@ def test_a_registered_model_without_boxes_says_so_before_anything_is_asked() -> 
     rule = BENCHMARKS.get("scanrefer")
     for situated in (False, True):
         with pytest.raises(ParameterError, match="recipe `grounded`"):
-            RegisteredAnswerer(None, "", situated).prompt(rule, None)
+            RegisteredAnswerer(None, "", Abilities(not situated, situated)).prompt(rule, None)

@@ -29,9 +29,10 @@ class Abilities:
 
     @classmethod
     def of(cls, weights: Path) -> Abilities:
-        """From the folder that holds `base` and `adapter`; `ContractError` for settings that are damaged."""
+        """From the folder with a model's artifacts; `ContractError` for settings that are damaged."""
         if not (weights / "base" / SERVED_FILE).is_file():
-            return cls(coordinates=read_json(weights / "adapter" / POCKET_CONFIG).get("site") != "none")
+            configs = [read_json(path) for path in sorted(weights.rglob(POCKET_CONFIG))]
+            return cls(coordinates=all(config.get("site") != "none" for config in configs))
         described = read_described(weights / "adapter")
         situated = described.config.situated is not None
         grounded = described.about.get("dialogs") == "grounded"

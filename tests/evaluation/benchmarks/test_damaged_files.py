@@ -101,7 +101,6 @@ def test_an_upload_whose_rows_are_no_records_is_refused(tmp_path: Path) -> None:
         ("nr3d", set_at(0, "stimulus_id", to=f"s-chair-{SUPERSCRIPT}-0-1"), "distractors"),
         ("nr3d", set_at(0, "stimulus_id", to="s-chair-" + "9" * 5000 + "-0-1"), "distractors"),
         ("nr3d", set_at(0, "mentions_target_class", to="maybe"), "true or false"),
-        ("nr3d", set_at(1, "assignmentid", to=0), "comes twice"),
     ],
 )  # fmt: skip
 def test_references_are_refused(name: str, change: Change, match: str, tmp_path: Path) -> None:

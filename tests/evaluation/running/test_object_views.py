@@ -195,7 +195,7 @@ def test_frames_of_poor_quality_are_taken_where_no_other_shows_it(
     best = ObjectViews(recorded).best(box)
     shown = [f for f in recorded.kept if ObjectViews(recorded).shows(box, f)]
     blurred = [replace(f, blur=0.0) if f in shown else f for f in recorded.frames]
-    poor = MeasuredScan(recorded.folder, recorded.meta, blurred, recorded.points_raw)
+    poor = MeasuredScan(recorded.folder, recorded.meta, blurred, recorded.points)
     assert not {f.frame_id for f in poor.good} & {f.frame_id for f in shown}
     assert ObjectViews(poor).best(box).frame_id == best.frame_id
 

@@ -16,8 +16,11 @@ from asked_rooms import Rooms
 from vantage.core.errors import ParameterError
 from vantage.core.recent import Recent
 from vantage.core.tasks import Task
+from vantage.evaluation.benchmarks.boxes import Scenes
+from vantage.evaluation.benchmarks.files import Record
 from vantage.evaluation.benchmarks.interface import Item
 from vantage.evaluation.benchmarks.names import BENCHMARKS
+from vantage.evaluation.benchmarks.scanqa_boxes import Target
 from vantage.evaluation.named_objects import named_objects
 from vantage.evaluation.running.ask import Ask, SetAside
 from vantage.evaluation.running.located import located
@@ -56,7 +59,8 @@ def asks(rooms: Rooms, items: list[Item[Any]], source: PoseSource, seed: int = 0
 
 
 def about(items: list[Item[Any]], ids: tuple[int, ...]) -> list[Item[Any]]:
-    return [replace(item, content=replace(item.content, object_ids=ids)) for item in items]
+    target = Target(Record("", {"object_ids": list(ids)}), Scenes(None))
+    return [replace(item, content=replace(item.content, target=target)) for item in items]
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +182,8 @@ def test_settings_tell_the_source_and_leave_out_what_does_not_matter(asked_rooms
         return dict(PosedElsewhere(asked_rooms.scans, source=source, seed=4).settings())
 
     assert settings("random") == {
-        "views": 8, "stride": 1, "frames": "coverage", "pose_source": "random", "pose_seed": 4,
+        "views": 8, "stride": 1, "origin": "aligned_centre", "frames": "coverage", "pose_source": "random",
+        "pose_seed": 4,
     }  # fmt: skip
     assert "pose_seed" not in settings("none")
 

@@ -54,6 +54,7 @@ class TrainedVlm:
 
         Raises as `load_vlm`, `Preparer.load` and `load_adapter` do.
         """
+        _told(adapter)  # what is wrong with the adapter is told before a large base is loaded
         return cls.on(load_vlm(base, revision, precision), adapter)
 
     @classmethod
@@ -62,14 +63,7 @@ class TrainedVlm:
 
         Raises as `Preparer.load` and `load_adapter` do.
         """
-        described = read_described(adapter)
-        align = _align(adapter, described.about.get("align"))
-        dialogs = described.about.get("dialogs", "single")
-        if dialogs not in get_args(Dialogs):
-            raise ContractError(
-                "not the settings of a trained model", where=f"{adapter / CONFIG_FILE}, about.dialogs",
-                expected=" or ".join(get_args(Dialogs)), found=repr(dialogs)[:80],
-            )  # fmt: skip
+        described, align, dialogs = _told(adapter)
         prepare = Preparer.load(loaded.model, loaded.folder)
         tokens = add_tokens(prepare.tokenizer) if described.config.situated else None
         model = load_adapter(adapter, loaded, None, tokens)
@@ -137,6 +131,18 @@ def _tokens_for(described: Described, base: LoadedBase) -> SituatedTokens | None
     if not described.config.situated:
         return None
     return add_tokens(Preparer.load(base.model, base.folder).tokenizer)
+
+
+def _told(adapter: Path) -> tuple[Described, AlignConfig | None, str]:
+    """What an adapter says of itself, how a pose reaches it, and its dialogs; `ContractError` if damaged."""
+    described = read_described(adapter)
+    dialogs = described.about.get("dialogs", "single")
+    if dialogs not in get_args(Dialogs):
+        raise ContractError(
+            "not the settings of a trained model", where=f"{adapter / CONFIG_FILE}, about.dialogs",
+            expected=" or ".join(get_args(Dialogs)), found=repr(dialogs)[:80],
+        )  # fmt: skip
+    return described, _align(adapter, described.about.get("align")), dialogs
 
 
 def _align(adapter: Path, value: Any) -> AlignConfig | None:

@@ -25,11 +25,14 @@ from vantage.evaluation.running.run import Builder
 from vantage.models.grounded.prompts import locate_prompt
 from vantage.records.box_json import box_request
 from vantage.records.box_lattice import METRIC
+from vantage.registry.abilities import Abilities
 from vantage.registry.ask_registered import RegisteredAnswerer
 
 GOLDEN = Path(__file__).with_name("asked_boxes_golden.json")
 RENEW = "VANTAGE_RENEW_GOLDEN"
 HOW = f"{RENEW}=1 pytest {Path('tests/evaluation/running/boxes', Path(__file__).name)}"
+
+GROUNDED = Abilities(pocket=False, grounded=True)
 
 
 def asked(name: str, path: Path, builder: Builder, scans: Path | None) -> dict[str, Any]:
@@ -45,7 +48,9 @@ def asked(name: str, path: Path, builder: Builder, scans: Path | None) -> dict[s
     return {
         "stock": [request_of(told_camera(view), "<image>").text.split("\n") for view in views[:1]],
         "grounded": locate_prompt(rule.prompt(item.content), METRIC).split("\n"),
-        "registered": RegisteredAnswerer(None, "", grounded=True).prompt(rule, item.content),
+        "registered": RegisteredAnswerer(None, "", Abilities(False, grounded=True)).prompt(
+            rule, item.content
+        ),
         "shown": [[view.name for view in one.ask.views] for one in views],
         "eyes": [one.eye.name for one in views],
     }
