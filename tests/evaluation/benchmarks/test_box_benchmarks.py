@@ -205,6 +205,15 @@ def test_nr3d_from_its_csv(tmp_path: Path) -> None:
         score(BENCHMARKS.get("nr3d"), predictions, path)
 
 
+def test_nr3d_with_several_rows_of_one_assignment_goes_by_rows(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "nr3d.csv")
+    path.write_text(path.read_text().replace("\n2,", "\n1,"))
+    items = BENCHMARKS.get("nr3d").references(path, None)
+    assert [(item.id, item.content.target) for item in items] == [("0", 0), ("1", 1), ("2", 2)]
+    said = write(tmp_path / "said.jsonl", [{"question_id": "1", "target_id": 1}])
+    assert rows(score(BENCHMARKS.get("nr3d"), said, path), "official.accuracy") == [0, 1, 0]
+
+
 K = [500.0, 480.0, 320.0, 240.0]
 
 

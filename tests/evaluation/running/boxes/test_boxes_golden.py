@@ -48,9 +48,7 @@ def asked(name: str, path: Path, builder: Builder, scans: Path | None) -> dict[s
     return {
         "stock": [request_of(told_camera(view), "<image>").text.split("\n") for view in views[:1]],
         "grounded": locate_prompt(rule.prompt(item.content), METRIC).split("\n"),
-        "registered": RegisteredAnswerer(None, "", Abilities(False, grounded=True)).prompt(
-            rule, item.content
-        ),
+        "registered": RegisteredAnswerer(None, "", GROUNDED).prompt(rule, item.content),
         "shown": [[view.name for view in one.ask.views] for one in views],
         "eyes": [one.eye.name for one in views],
     }
