@@ -17,13 +17,18 @@ for name in ("evaluation/running", "models", "models/vlm"):
 
 import recipe_arms  # noqa: E402
 from asked_rooms import Rooms, localization, rooms  # noqa: E402
+from pictured import muirbench  # noqa: E402
+from test_asked_golden import cv_bench, spatialrgpt  # noqa: E402
 
 from vantage.cli.main import app  # noqa: E402
 from vantage.core.errors import ParameterError  # noqa: E402
 from vantage.evaluation.benchmarks.names import BENCHMARKS  # noqa: E402
+from vantage.evaluation.running.ask import Ask, SetAside  # noqa: E402
+from vantage.evaluation.running.own_images import OwnImages  # noqa: E402
 from vantage.models.vlm.generate import Decoding, Generator  # noqa: E402
 from vantage.models.vlm.request import Request  # noqa: E402
 from vantage.models.vlm.trained import TrainedVlm  # noqa: E402
+from vantage.registry.ask_pictures import in_words, pictures_request  # noqa: E402
 from vantage.registry.ask_registered import RegisteredAnswerer  # noqa: E402
 from vantage.registry.config import PromoteConfig  # noqa: E402
 from vantage.registry.packaging import register  # noqa: E402
@@ -60,6 +65,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, ready_database: Path) -> Path
         run = MlflowTracker(store).record("situated", "d", params={}, metrics={}, tags={})
         version = register(store, "vantage", replace(files, card="# card"), run)
         store.client().set_registered_model_alias("vantage", "champion", version)
+        (root / "staged_plain").mkdir()
+        plain = stage_weights(root / "staged_plain", root / "plain", PromoteConfig(base=str(base)))
+        register(store, "plain", replace(plain, card="# card"), run)
     return root
 
 
@@ -69,9 +77,16 @@ def no_address(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def predicted(made: Path, asked: Rooms, benchmark: str, references: Path, out: Path, *model: Any) -> Any:
+    shown = ("--scans", asked.scans, "--views", 2)
+    return answered(made, shown, benchmark, references, out, *model)
+
+
+def answered(
+    made: Path, shown: tuple[Any, ...], benchmark: str, references: Path, out: Path, *model: Any
+) -> Any:
     words = [
-        "predict", benchmark, "--references", references, "--scans", asked.scans, "--views", 2, "--out", out,
-        "--limit", LIMIT, "--workspace", made, "--device", "cpu", "--model", *model,
+        "predict", benchmark, "--references", references, *shown, "--out", out, "--limit", LIMIT,
+        "--workspace", made, "--device", "cpu", "--model", *model,
     ]  # fmt: skip
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.output
@@ -107,7 +122,59 @@ def test_situated_questions_are_asked_with_their_situation(made: Path, asked: Ro
     answerer = RegisteredAnswerer.load(find_store(made), MODEL)
     rule = BENCHMARKS.get("sqa3d")
     content = rule.references(asked.sqa3d, None)[0].content
-    assert answerer.prompt(rule, content) == f"I am here. {content.question}"
+    assert answerer.prompt(rule, content) == rule.prompt(content)
+    assert rule.prompt(content).startswith("I am here. ")
+
+
+@pytest.mark.parametrize("benchmark", ["spatialrgpt_bench", "cv_bench", "muirbench"])
+def test_pictures_without_poses_are_shown_to_a_model_that_needs_none(
+    made: Path, asked: Rooms, tmp_path: Path, benchmark: str
+) -> None:
+    muir = muirbench(tmp_path, 3)
+    references = {
+        "muirbench": muir,
+        "cv_bench": cv_bench(tmp_path),
+        "spatialrgpt_bench": spatialrgpt(tmp_path),
+    }
+    shown, path = ("--images", tmp_path / "images"), references[benchmark]
+    ours = answered(made, shown, benchmark, path, tmp_path / "ours.jsonl", "models:/plain/1")
+    assert all(row["finish"] == "text" for row in ours.values())
+    if benchmark == "spatialrgpt_bench":  # one picture and no mark: both ways show and say the same
+        own = (made / "base", "--adapter", made / "plain", "--max-new-tokens", 32)
+        theirs = answered(made, shown, benchmark, path, tmp_path / "theirs.jsonl", *own)
+        assert {k: row["text"] for k, row in ours.items()} == {k: row["text"] for k, row in theirs.items()}
+    words = ["score", benchmark, "--predictions", tmp_path / "ours.jsonl", "--references", path, "--json"]
+    record = json.loads(CliRunner().invoke(app, [str(word) for word in words]).stdout)
+    assert record["missing"] == 0 and record["n"] == len(ours)
+
+
+def test_pictures_of_several_sizes_stand_in_one_frame_and_marks_become_numbers(tmp_path: Path) -> None:
+    rule, path = BENCHMARKS.get("muirbench"), muirbench(tmp_path, 3)
+    item = rule.references(path, None)[2]
+    builder = OwnImages(rule, path, tmp_path / "images")
+    (ask,) = builder.asks([item], {item.id: rule.prompt(item.content)})
+    assert isinstance(ask, Ask) and len(set(ask.sizes)) > 1
+    made = pictures_request(ask)
+    shape = (max(h for _, h in ask.sizes), max(w for w, _ in ask.sizes), 3)
+    for image, view, (width, height) in zip(made["images"], ask.views, ask.sizes, strict=True):
+        assert image.shape == shape
+        top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+        inside = np.zeros(shape[:2], bool)
+        inside[top : top + height, left : left + width] = True
+        assert np.array_equal(image[inside].reshape(height, width, 3), np.asarray(view.image()))
+        assert not image[~inside].any()
+    assert "in (picture 1) and (picture 2) and (picture 3) ?" in in_words(ask.prompt)
+    assert in_words("<image>\n<image> why?") == "why?" and in_words("why?") == "why?"
+
+
+def test_a_model_that_must_be_told_where_it_is_sets_such_pictures_aside(made: Path, tmp_path: Path) -> None:
+    rule, path = BENCHMARKS.get("muirbench"), muirbench(tmp_path, 1)
+    items = rule.references(path, None)
+    builder = OwnImages(rule, path, tmp_path / "images")
+    asks = [one for one in builder.asks(items, {items[0].id: "why?"}) if isinstance(one, Ask)]
+    answerer = RegisteredAnswerer.load(find_store(made), MODEL)
+    (found,) = (one for batch in answerer.answers(asks) for one in batch)
+    assert isinstance(found, SetAside) and "posed views" in found.reason
 
 
 def test_a_model_that_tells_no_place_says_so_before_anything_is_asked() -> None:

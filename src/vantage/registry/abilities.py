@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from vantage.evaluation.benchmarks.interface import AnsweredWith
 from vantage.models.checkpoint import CONFIG_FILE as POCKET_CONFIG
 from vantage.models.loading.weights import read_json
 from vantage.models.vlm.checkpoint import read_described
@@ -20,12 +21,20 @@ class Abilities:
         situated: takes a situation and tells a place.
         grounded: locates what a question names, in boxes.
         coordinates: poses and points reach it.
+        posed: it has to be told where it is.
     """
 
     pocket: bool = True
     situated: bool = False
     grounded: bool = False
     coordinates: bool = True
+    posed: bool = True
+
+    @property
+    def gives(self) -> frozenset[AnsweredWith]:
+        """What benchmarks may want of it."""
+        more: list[tuple[AnsweredWith, bool]] = [("place", self.situated), ("boxes", self.grounded)]
+        return frozenset(["text", *(name for name, there in more if there)])
 
     @classmethod
     def of(cls, weights: Path) -> Abilities:
@@ -36,5 +45,5 @@ class Abilities:
         described = read_described(weights / "adapter")
         situated = described.config.situated is not None
         grounded = described.about.get("dialogs") == "grounded"
-        told = described.about.get("align") is not None or described.config.injection is not None
-        return cls(False, situated, grounded, situated or grounded or told)
+        posed = situated or grounded or described.about.get("align") is not None
+        return cls(False, situated, grounded, posed or described.config.injection is not None, posed)

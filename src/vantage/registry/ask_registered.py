@@ -14,6 +14,7 @@ from vantage.evaluation.running.ask import Answer, Ask, SetAside, require_answer
 from vantage.evaluation.running.boxes.answering import answers_with_boxes
 from vantage.registry.abilities import Abilities
 from vantage.registry.ask_boxes import saying_boxes
+from vantage.registry.ask_pictures import in_words, pictures_request
 from vantage.registry.store import Store, fluent
 from vantage.registry.uris import look_up
 
@@ -59,30 +60,25 @@ class RegisteredAnswerer:
         return self._can.coordinates
 
     def prompt(self, benchmark: Benchmark[Any, Any], content: Any) -> str:
-        """The question alone, after the situation of a model that takes one.
+        """The benchmark's own words; of a pocket model the question alone, whose situation is told by a pose.
 
-        Other models are told situations by poses; how to answer is the model's own affair. Where there is no
-        question but something to describe or to find, the benchmark's own words.
-
-        Raises `ParameterError` for a benchmark without plain questions, or that wants what the model does not
-        give.
+        Raises `ParameterError` for a benchmark that wants what the model does not give, and for one without
+        plain questions where it is a pocket model.
         """
-        if benchmark.answered_with == "place" and self._can.situated:
-            return benchmark.prompt(content)
-        if benchmark.answered_with == "boxes" and self._can.grounded:
+        if not self._can.pocket:
+            if benchmark.answered_with not in self._can.gives:
+                require_answers_with("text", benchmark)
             return benchmark.prompt(content)
         require_answers_with("text", benchmark)
         if benchmark.answered_with == "caption":
-            if self._can.pocket:
-                raise ParameterError(
-                    "a pocket model has no words for a caption", where=benchmark.name,
-                    expected="a vision-language model",
-                )  # fmt: skip
-            return benchmark.prompt(content)
+            raise ParameterError(
+                "a pocket model has no words for a caption", where=benchmark.name,
+                expected="a vision-language model",
+            )  # fmt: skip
         question = getattr(content, "question", None)
         if not isinstance(question, str):
             raise ParameterError("this benchmark asks no plain question", where=benchmark.name)
-        return f"{self._situation(content)} {question}".strip() if self._can.situated else question
+        return question
 
     def answers(self, asks: Sequence[Ask]) -> Iterator[list[Answer | SetAside]]:
         """The questions about the same views together; one that is refused does not stop the others."""
@@ -99,11 +95,11 @@ class RegisteredAnswerer:
         return situation_of("", content)[0] if self._can.situated else ""
 
     def _about(self, asks: Sequence[Ask], situation: str) -> list[Answer | SetAside]:
-        views = asks[0].scan
-        if views is None:
+        if asks[0].scan is None and self._can.posed:
             return [SetAside(ask.id, "the model needs posed views with depth, from --scans") for ask in asks]
         try:
-            request = {**views.request(""), **({"situation": situation} if situation else {})}
+            shown = pictures_request(asks[0]) if asks[0].scan is None else asks[0].scan.request("")
+            request = {**shown, **({"situation": situation} if situation else {})}
         except VantageError as error:
             return [SetAside(ask.id, error.one_line()) for ask in asks]
         records = self._records(request, asks)
@@ -126,9 +122,7 @@ class RegisteredAnswerer:
 
     def _question(self, ask: Ask) -> str:
         """What is asked beside the situation."""
-        if not self._can.situated:
-            return ask.prompt
-        return situation_of(ask.own, ask.content)[1] if ask.wanted == "place" else str(ask.content.question)
+        return in_words(situation_of(ask.own, ask.content)[1] if self._can.situated else ask.prompt)
 
     def _answer(self, ask: Ask, record: Mapping[str, Any]) -> Answer | SetAside:
         if ask.wanted != "place":

@@ -85,7 +85,8 @@ def asked(name: str, references: Path, builder: Builder, scans: Path | None) -> 
     for item in items:
         (ask,) = builder.asks([item], prompts)
         assert isinstance(ask, Ask), ask
-        registered = RegisteredAnswerer(None, "", Abilities(pocket=False)).prompt(rule, item.content)
+        word = Abilities(pocket=rule.answered_with == "text")  # a pocket model describes nothing
+        registered = RegisteredAnswerer(None, "", word).prompt(rule, item.content)
         text = request_of(ask, "<image>").text
         found[item.id] = {"text": text, "registered": registered, "shown": [v.name for v in ask.views]}
         if ask.scan is not None and ask.scan.T_raw_me is not None:
