@@ -35,8 +35,6 @@ class Chat:
     headers: list[dict[str, str]] = field(default_factory=list)
     scripts: deque[Script] = field(default_factory=deque)
     always: Script | None = None
-    under_way: int = 0
-    most_under_way: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -54,8 +52,6 @@ class Handler(BaseHTTPRequestHandler):
             chat.asked.append(body | {"path": self.path})
             chat.headers.append({name.lower(): value for name, value in self.headers.items()})
             script = chat.scripts.popleft() if chat.scripts else chat.always
-            chat.under_way += 1
-            chat.most_under_way = max(chat.most_under_way, chat.under_way)
         try:
             if script is None:
                 self.say(chat.says(body), chat.finish)
@@ -63,9 +59,6 @@ class Handler(BaseHTTPRequestHandler):
                 script(self)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
-        finally:
-            with chat.lock:
-                chat.under_way -= 1
 
     def say(self, text: str | None, finish: str = "stop", **message: str) -> None:
         choice = {"message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}
