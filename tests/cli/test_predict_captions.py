@@ -11,20 +11,22 @@ from typing import Any
 
 import pytest
 
-for name in ("evaluation", "evaluation/running", "models", "models/vlm"):
-    sys.path.append(str(Path(__file__).parents[1] / name))
+sys.path += [
+    str(Path(__file__).parents[1] / name)
+    for name in ("evaluation", "evaluation/running", "models", "models/vlm")
+]
 
-from asked_rooms import Rooms, rooms  # noqa: E402
-from captioned_rooms import scan2cap  # noqa: E402
-from pictured import model as tiny_model  # noqa: E402
+from asked_rooms import Rooms, rooms
+from captioned_rooms import scan2cap
+from pictured import model as tiny_model
 
-import vantage  # noqa: E402
-from vantage.cli.predict import Model, Shown, predict  # noqa: E402
-from vantage.core.errors import ContractError, ParameterError  # noqa: E402
-from vantage.evaluation.benchmarks.names import BENCHMARKS  # noqa: E402
-from vantage.evaluation.scoring import score  # noqa: E402
-from vantage.registry.abilities import Abilities  # noqa: E402
-from vantage.registry.ask_registered import RegisteredAnswerer  # noqa: E402
+import vantage
+from vantage.cli.predict import Model, Shown, predict
+from vantage.core.errors import ContractError, ParameterError
+from vantage.evaluation.benchmarks.names import BENCHMARKS
+from vantage.evaluation.scoring import score
+from vantage.registry.abilities import Abilities
+from vantage.registry.ask_registered import RegisteredAnswerer
 
 
 @pytest.fixture(scope="module")

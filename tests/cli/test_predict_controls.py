@@ -11,22 +11,24 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-for name in ("evaluation", "evaluation/running", "models", "models/vlm"):
-    sys.path.append(str(Path(__file__).parents[1] / name))
+sys.path += [
+    str(Path(__file__).parents[1] / name)
+    for name in ("evaluation", "evaluation/running", "models", "models/vlm")
+]
 
-from asked_rooms import QUESTIONS, Rooms, rooms  # noqa: E402
-from pictured import model as tiny_model  # noqa: E402
+from asked_rooms import QUESTIONS, Rooms, rooms
+from pictured import model as tiny_model
 
-from vantage.align.controls import ShownControl  # noqa: E402
-from vantage.cli.main import app  # noqa: E402
-from vantage.cli.predict_names import CONTROLS, OWN_MAJORITY, POSE_SOURCES, TRAINED_MAJORITY  # noqa: E402
-from vantage.core.errors import ContractError, ParameterError  # noqa: E402
-from vantage.evaluation.running import pose_source  # noqa: E402
-from vantage.models.encoders import EncoderConfig  # noqa: E402
-from vantage.models.injector import InjectionConfig  # noqa: E402
-from vantage.models.loading import load_vlm  # noqa: E402
-from vantage.models.vlm.checkpoint import save_adapter  # noqa: E402
-from vantage.models.vlm.model import SpatialVlm, VlmConfig  # noqa: E402
+from vantage.align.controls import ShownControl
+from vantage.cli.main import app
+from vantage.cli.predict_names import CONTROLS, OWN_MAJORITY, POSE_SOURCES, TRAINED_MAJORITY
+from vantage.core.errors import ContractError, ParameterError
+from vantage.evaluation.running import pose_source
+from vantage.models.encoders import EncoderConfig
+from vantage.models.injector import InjectionConfig
+from vantage.models.loading import load_vlm
+from vantage.models.vlm.checkpoint import save_adapter
+from vantage.models.vlm.model import SpatialVlm, VlmConfig
 
 COORDINATES = ("other_sample", "random_yaw", "random_pose")
 

@@ -12,30 +12,29 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-for name in ("evaluation/running", "models", "models/vlm"):
-    sys.path.append(str(Path(__file__).parents[1] / name))
+sys.path += [str(Path(__file__).parents[1] / name) for name in ("evaluation/running", "models", "models/vlm")]
 
-import recipe_arms  # noqa: E402
-from asked_rooms import Rooms, localization, rooms  # noqa: E402
-from pictured import muirbench  # noqa: E402
-from test_asked_golden import cv_bench, spatialrgpt  # noqa: E402
+import recipe_arms
+from asked_rooms import Rooms, localization, rooms
+from pictured import muirbench
+from test_asked_golden import cv_bench, spatialrgpt
 
-from vantage.cli.main import app  # noqa: E402
-from vantage.core.errors import ParameterError  # noqa: E402
-from vantage.evaluation.benchmarks.names import BENCHMARKS  # noqa: E402
-from vantage.evaluation.running.ask import Ask, SetAside  # noqa: E402
-from vantage.evaluation.running.own_images import OwnImages  # noqa: E402
-from vantage.models.vlm.generate import Decoding, Generator  # noqa: E402
-from vantage.models.vlm.request import Request  # noqa: E402
-from vantage.models.vlm.trained import TrainedVlm  # noqa: E402
-from vantage.registry.ask_pictures import in_words, pictures_request  # noqa: E402
-from vantage.registry.ask_registered import RegisteredAnswerer  # noqa: E402
-from vantage.registry.config import PromoteConfig  # noqa: E402
-from vantage.registry.packaging import register  # noqa: E402
-from vantage.registry.staging import stage_weights  # noqa: E402
-from vantage.registry.store import find_store  # noqa: E402
-from vantage.registry.tracking import MlflowTracker  # noqa: E402
-from vantage.registry.vlm_serving import VlmAnswerer  # noqa: E402
+from vantage.cli.main import app
+from vantage.core.errors import ParameterError
+from vantage.evaluation.benchmarks.names import BENCHMARKS
+from vantage.evaluation.running.ask import Ask, SetAside
+from vantage.evaluation.running.own_images import OwnImages
+from vantage.models.vlm.generate import Decoding, Generator
+from vantage.models.vlm.request import Request
+from vantage.models.vlm.trained import TrainedVlm
+from vantage.registry.ask_pictures import in_words, pictures_request
+from vantage.registry.ask_registered import RegisteredAnswerer
+from vantage.registry.config import PromoteConfig
+from vantage.registry.packaging import register
+from vantage.registry.staging import stage_weights
+from vantage.registry.store import find_store
+from vantage.registry.tracking import MlflowTracker
+from vantage.registry.vlm_serving import VlmAnswerer
 
 MODEL = "models:/vantage@champion"
 LIMIT = 3

@@ -14,33 +14,35 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-for name in ("evaluation/running", "evaluation/running/boxes", "models", "models/vlm"):
-    sys.path.append(str(Path(__file__).parents[1] / name))
+sys.path += [
+    str(Path(__file__).parents[1] / name)
+    for name in ("evaluation/running", "evaluation/running/boxes", "models", "models/vlm")
+]
 
-import recipe_arms  # noqa: E402
-from asked_rooms import rooms  # noqa: E402
-from boxed_rooms import VIEWS, Boxed, boxed, in_text  # noqa: E402
-from pictured_boxes import grounding3d, truth  # noqa: E402
+import recipe_arms
+from asked_rooms import rooms
+from boxed_rooms import VIEWS, Boxed, boxed, in_text
+from pictured_boxes import grounding3d, truth
 
-from vantage.cli.main import app  # noqa: E402
-from vantage.core.errors import ParameterError  # noqa: E402
-from vantage.evaluation.benchmarks.names import BENCHMARKS  # noqa: E402
-from vantage.evaluation.running.boxes.eyes import Eye  # noqa: E402
-from vantage.evaluation.running.own_images import OwnImages  # noqa: E402
-from vantage.evaluation.running.posed import PosedViews  # noqa: E402
-from vantage.evaluation.running.run import Run  # noqa: E402
-from vantage.evaluation.running.shard import Shard  # noqa: E402
-from vantage.evaluation.scoring import score  # noqa: E402
-from vantage.geometry.boxes import OrientedBox  # noqa: E402
-from vantage.models.vlm.generate import Generator  # noqa: E402
-from vantage.models.vlm.request import Generated, Refused, Request  # noqa: E402
-from vantage.registry.abilities import Abilities  # noqa: E402
-from vantage.registry.ask_registered import RegisteredAnswerer  # noqa: E402
-from vantage.registry.config import PromoteConfig  # noqa: E402
-from vantage.registry.packaging import register  # noqa: E402
-from vantage.registry.staging import stage_weights  # noqa: E402
-from vantage.registry.store import find_store  # noqa: E402
-from vantage.registry.tracking import MlflowTracker  # noqa: E402
+from vantage.cli.main import app
+from vantage.core.errors import ParameterError
+from vantage.evaluation.benchmarks.names import BENCHMARKS
+from vantage.evaluation.running.boxes.eyes import Eye
+from vantage.evaluation.running.own_images import OwnImages
+from vantage.evaluation.running.posed import PosedViews
+from vantage.evaluation.running.run import Run
+from vantage.evaluation.running.shard import Shard
+from vantage.evaluation.scoring import score
+from vantage.geometry.boxes import OrientedBox
+from vantage.models.vlm.generate import Generator
+from vantage.models.vlm.request import Generated, Refused, Request
+from vantage.registry.abilities import Abilities
+from vantage.registry.ask_registered import RegisteredAnswerer
+from vantage.registry.config import PromoteConfig
+from vantage.registry.packaging import register
+from vantage.registry.staging import stage_weights
+from vantage.registry.store import find_store
+from vantage.registry.tracking import MlflowTracker
 
 MODEL = "models:/vantage@champion"
 

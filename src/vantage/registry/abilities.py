@@ -47,3 +47,7 @@ class Abilities:
         grounded = described.about.get("dialogs") == "grounded"
         posed = situated or grounded or described.about.get("align") is not None
         return cls(False, situated, grounded, posed or described.config.injection is not None, posed)
+
+
+POCKET = Abilities()
+"""Of a pocket model with coordinates."""

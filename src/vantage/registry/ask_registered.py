@@ -12,7 +12,7 @@ from vantage.evaluation.benchmarks.interface import Benchmark
 from vantage.evaluation.running.annotated import place_fields
 from vantage.evaluation.running.ask import Answer, Ask, SetAside, require_answers_with, situation_of
 from vantage.evaluation.running.boxes.answering import answers_with_boxes
-from vantage.registry.abilities import Abilities
+from vantage.registry.abilities import POCKET, Abilities
 from vantage.registry.ask_boxes import saying_boxes
 from vantage.registry.ask_pictures import in_words, pictures_request
 from vantage.registry.store import Store, fluent
@@ -31,7 +31,7 @@ class RegisteredAnswerer:
         can: what it takes and gives.
     """
 
-    def __init__(self, model: Any, digest: str, can: Abilities = Abilities()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, model: Any, digest: str, can: Abilities = POCKET) -> None:
         self._model, self._digest, self._can = model, digest, can
 
     @classmethod
