@@ -17,7 +17,7 @@ sys.path += [str(Path(__file__).parents[1] / name) for name in ("evaluation/runn
 import recipe_arms
 from asked_rooms import Rooms, localization, rooms
 from pictured import muirbench
-from test_asked_golden import cv_bench, spatialrgpt
+from test_asked_golden import cv_bench, msqa, spatialrgpt, vsibench
 
 from vantage.cli.main import app
 from vantage.core.errors import ParameterError
@@ -145,6 +145,38 @@ def test_pictures_without_poses_are_shown_to_a_model_that_needs_none(
     words = ["score", benchmark, "--predictions", tmp_path / "ours.jsonl", "--references", path, "--json"]
     record = json.loads(CliRunner().invoke(app, [str(word) for word in words]).stdout)
     assert record["missing"] == 0 and record["n"] == len(ours)
+
+
+def n3d_style(folder: Path) -> Path:
+    row = {
+        "question_id": "a",
+        "scene_id": "room0000_00",
+        "question": "how far?",
+        "answer": "2",
+        "type": "numeric",
+    }
+    path = folder / "n3d.json"
+    path.write_text(json.dumps([row]))
+    return path
+
+
+def vsi(folder: Path) -> Path:
+    path = vsibench(folder)
+    path.write_text(path.read_text().replace("room0001_00", "room0000_00"))
+    return path
+
+
+@pytest.mark.parametrize("benchmark", ["scanqa", "msqa", "vsibench", "n3d_style"])
+def test_questions_about_scans_from_the_registry_to_a_score(
+    made: Path, asked: Rooms, tmp_path: Path, benchmark: str
+) -> None:
+    own = {"msqa": msqa, "vsibench": vsi, "n3d_style": n3d_style}
+    path = own[benchmark](tmp_path) if benchmark in own else asked.scanqa
+    found = predicted(made, asked, benchmark, path, tmp_path / "said.jsonl", "models:/plain/1")
+    assert found and all(row["finish"] == "text" for row in found.values())
+    words = ["score", benchmark, "--predictions", tmp_path / "said.jsonl", "--references", path, "--json"]
+    record = json.loads(CliRunner().invoke(app, [str(word) for word in words]).stdout)
+    assert record["n"] - record["missing"] == len(found)
 
 
 def test_pictures_of_several_sizes_stand_in_one_frame_and_marks_become_numbers(tmp_path: Path) -> None:
