@@ -27,7 +27,7 @@ def current_rows(root: Path, pipeline: Pipeline, stage: str, table: Table) -> tu
     Returns:
         A row for each such item, sorted, and whether these are all items that the stage has.
     """
-    params = load_params(root, table=table, only=[stage])
+    params = load_params(root, table=table)
     plan = make_plan(Workspace(root), pipeline, stage, params, table)
     found = plan.look_up(verify=False)
     rows = [IndexRow(m.item, m.status, m.digest, m.reason) for m in found.values()]

@@ -18,6 +18,7 @@ from vantage.core.hashing import digest_file, digest_tree
 from vantage.core.tasks import Task
 from vantage.evaluation.config import EvaluateConfig
 from vantage.evaluation.stage import list_items, predict, report
+from vantage.models.config import BaseConfig
 from vantage.records.index import IndexRow
 from vantage.records.predictions import read_predictions
 
@@ -33,7 +34,7 @@ def test_items_are_arms_and_the_headline_arm_under_each_control() -> None:
 
 
 def evaluate(made: Made, out: Path) -> Path:
-    config = EvaluateConfig(base=str(made.base), resamples=200, controls=("blind",))
+    config = EvaluateConfig(base=BaseConfig(str(made.base)), resamples=200, controls=("blind",))
     inputs = {stage: made.inputs[stage] for stage in INPUTS}
     rows = []
     for item in list_items(config, ["projector", "embedding"]):
@@ -94,12 +95,13 @@ importlib.machinery.PathFinder.find_spec = staticmethod(
 from vantage.core.tasks import Task
 from vantage.evaluation.config import EvaluateConfig
 from vantage.evaluation.stage import report
+from vantage.models.config import BaseConfig
 from vantage.records.index import IndexRow
 
 given = json.loads(sys.argv[2])
 inputs = {name: Path(folder) for name, folder in given["inputs"].items()}
 out = Path(given["out"])
-config = EvaluateConfig(base=given["base"], resamples=200, controls=("blind",))
+config = EvaluateConfig(base=BaseConfig(given["base"]), resamples=200, controls=("blind",))
 report(Task("evaluate", inputs, out, out.parent, 0), config, [IndexRow(*row) for row in given["rows"]])
 """
 

@@ -24,8 +24,8 @@ from vantage.models.base.stages import test_text as percent_right_on_text
 from vantage.models.base.stages import train_text
 from vantage.models.base.symbolic import SymbolicScenes, geometry_words, sample_scenes
 from vantage.models.base.text import GEOMETRIC, text_batch
-from vantage.models.checkpoint import RECIPE_FILE, WEIGHTS_FILE, load_base, save_base
-from vantage.models.model_files import SHIPPED_BASE
+from vantage.models.checkpoint import WEIGHTS_FILE, load_base, save_base
+from vantage.models.model_files import RECIPE_FILE, SHIPPED_BASE
 from vantage.models.pocket import PocketShape, build
 from vantage.questions.words import COLORS, VOCABULARY, WORD_IDS
 

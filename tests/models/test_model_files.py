@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,9 @@ import pytest
 import vantage.models.model_files as module
 from vantage.core.memo import Memo
 from vantage.evaluation.config import EvaluateConfig
+from vantage.models.config import BaseConfig
 from vantage.models.model_files import base_identity
-from vantage.training.config import FinetuneConfig, VlmTraining
+from vantage.training.config import FinetuneConfig
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def identity(folder: Path | str, memo: Memo | None = None) -> str:
-    return base_identity(FinetuneConfig(base=str(folder)), "arm", memo or Memo())
+    return base_identity(FinetuneConfig(base=BaseConfig(str(folder))), "arm", memo or Memo())
 
 
 def test_any_byte_of_what_is_read_makes_another_base(folder: Path, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_files_are_read_once_until_one_changes(folder: Path, monkeypatch: pytest
 
 def test_other_bases_by_name_and_every_stage_alike() -> None:
     assert identity("owner/model") == "owner/model@main"
-    pinned = replace(FinetuneConfig(base="owner/model"), vlm=VlmTraining(revision="abc"))
+    pinned = FinetuneConfig(base=BaseConfig("owner/model", "abc"))
     assert base_identity(pinned, "arm", Memo()) == "owner/model@abc"
     assert identity("shipped").startswith("sha256:")
     assert base_identity(EvaluateConfig(), "arm", Memo()) == identity("shipped")

@@ -15,6 +15,7 @@ from annotated_types import Ge
 
 from vantage.core.errors import ScanError
 from vantage.core.memo import Memo
+from vantage.core.sections import shared
 from vantage.core.seeds import rng
 from vantage.core.tasks import Facts, Task
 from vantage.pipeline.stages import StageBody, Table
@@ -27,6 +28,14 @@ class Inner:
 
     low: Annotated[int, Ge(0)] = 1
     """The least number."""
+
+
+@dataclass(frozen=True)
+class Common:
+    """What several stages read."""
+
+    unit: Literal["m", "mm"] = "m"
+    """Of every number."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class DoubleConfig:
     # Factor of the second stage.
     factor: int = 2
     pause: float = 0.0
+    common: Common = field(default_factory=Common, metadata=shared("common"))
     misdeeds: dict[str, str] = field(default_factory=dict)
     """What goes wrong, by scan."""
 
@@ -65,6 +75,7 @@ class Arm:
 class TotalConfig:
     """Sums, by arm."""
 
+    common: Common = field(default_factory=Common, metadata=shared("common"))
     arms: dict[str, Arm] = field(default_factory=lambda: {"plain": Arm(), "square": Arm(2)})
 
 

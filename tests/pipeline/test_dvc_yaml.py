@@ -10,6 +10,7 @@ import pytest
 
 from vantage.core.errors import ParameterError
 from vantage.core.names import load
+from vantage.core.sections import shared_fields
 from vantage.pipeline.code import closure, packages
 from vantage.pipeline.contracts import contract_of
 from vantage.pipeline.graph import Pipeline, load_pipeline
@@ -78,9 +79,10 @@ def test_the_closure_holds_all_that_grimp_finds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_depends_on_its_section_and_the_seed(pipeline: Pipeline, name: str) -> None:
+def test_a_stage_depends_on_the_sections_that_it_reads_and_the_seed(pipeline: Pipeline, name: str) -> None:
     stage = pipeline.stage(name)
     needed = {"seed", name} | ({"contracts"} if stage.unit == "scan" else set())
+    needed |= set(shared_fields(STAGES[name].load_config()).values())
     assert set(stage.params) == needed
 
 

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 import small_stages
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage.core.errors import ParameterError
 from vantage.pipeline import yaml12
 from vantage.pipeline.params import Params, load_params, merge, parse_override, validate
-from vantage.pipeline.params_text import field_docs, overlay_text, render_defaults
+from vantage.pipeline.params_text import field_docs, render, render_defaults
 from vantage.pipeline.stages import STAGES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,10 +36,12 @@ def test_the_file_holds_the_defaults_with_every_key() -> None:
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
-def test_profiles_are_valid_overlays(path: Path) -> None:
+def test_profiles_are_valid_overlays(path: Path, tmp_path: Path) -> None:
     base, overlay = yaml12.parse(REPOSITORY / "params.yaml").value, yaml12.parse(path).value
-    validate(merge(base, overlay), table=STAGES)
-    assert yaml.safe_load(overlay_text(base, overlay)) == merge(base, overlay)
+    laid = validate(merge(base, overlay))
+    (tmp_path / "params.yaml").write_text(render(laid))
+    assert load_params(tmp_path) == laid
+    assert yaml12.parse(tmp_path / "params.yaml").value == laid.plain()
 
 
 def test_missing_keys_take_their_defaults(tmp_path: Path) -> None:
@@ -48,6 +49,16 @@ def test_missing_keys_take_their_defaults(tmp_path: Path) -> None:
     assert params.section("make") == small_stages.MakeConfig(count=7)
     assert params.section("double") == small_stages.DoubleConfig()
     assert params.seed == 0
+
+
+def test_a_shared_section_stands_once_and_reaches_every_stage_that_has_it(tmp_path: Path) -> None:
+    params = read(tmp_path, "common: {unit: mm}\n")
+    assert params.section("double").common == params.section("total").common == small_stages.Common("mm")
+    assert params.plain()["common"] == {"unit": "mm"}
+    assert all("common" not in params.plain()[stage] for stage in small_stages.TABLE)
+    assert read(tmp_path, "{}", "common.unit=mm").section("total").common.unit == "mm"
+    text = render_defaults(small_stages.TABLE)
+    assert text.count("common:") == 1 and "  # Of every number.\n  unit: m\n" in text
 
 
 @pytest.mark.parametrize(
@@ -61,6 +72,13 @@ def test_missing_keys_take_their_defaults(tmp_path: Path) -> None:
         ("make: {count: many}\n", "params.yaml:1", "make.count", "valid integer"),
         ("make: {count: '4'}\n", "params.yaml:1", "make.count", "valid integer"),
         ("make: {mode: odd}\n", "params.yaml:1", "make.mode", "'plain' or 'fancy'"),
+        ("common: {unti: mm}\n", "params.yaml:1", "common.unti: unknown; did you mean unit?", "unit"),
+        (
+            "seed: 1\ntotal:\n  common: {unit: mm}\n",
+            "params.yaml:3",
+            "total.common: stands",
+            "common: at the top",
+        ),
         ("make: {inner: 3}\n", "params.yaml:1", "make.inner", "dictionary|object|instance"),
         ("contracts: {max_set_aside_share: 2}\n", "params.yaml:1", "max_set_aside_share", "less than"),
         ("make: {count: 1}\nmake: {count: 2}\n", "params.yaml:2", "a key stands twice", "also on line 1"),

@@ -38,12 +38,11 @@ def trained(finished: tiny.Tiny, tmp_path_factory: pytest.TempPathFactory) -> ti
     workspace = finished.copy(tmp_path_factory.mktemp("vlm") / "workspace")
     pocket_as_vlm.write(workspace.root / "llava")
     for key, value in {
-        "finetune.base": "llava",
+        "base.model": "llava",
         "finetune.steps": 3,
         "finetune.arms": ARMS,
         "finetune.vlm": {"tokens": 3000, "samples": 2},
-        "evaluate.base": "llava",
-        "evaluate.vlm": {"max_new_tokens": 1},
+        "answering.max_new_tokens": 1,
         "evaluate.headline_arm": "multiview",
         "evaluate.baseline_arm": "plain",
         "evaluate.controls": ["blind", "random_yaw"],

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from vantage.registry.store import Store, find_store
+sys.path += [str(Path(__file__).parent.parent / "evaluation"), str(Path(__file__).parent)]
 
-sys.path.append(str(Path(__file__).parent.parent / "evaluation"))  # made_workspace
+from small_store import prepared
+
+from vantage.registry.store import Store, find_store
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +29,3 @@ def store(ready_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     return prepared(tmp_path, ready_database)
-
-
-def prepared(root: Path, ready: Path) -> Store:
-    """The store of the workspace at `root`, its database copied from a ready one."""
-    made = find_store(root)
-    made.folder.mkdir()
-    assert made.database is not None
-    shutil.copy(ready, made.database)
-    return made

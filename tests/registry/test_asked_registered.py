@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from typer.testing import CliRunner
 
 sys.path += [str(Path(__file__).parents[1] / name) for name in ("evaluation/running", "models", "models/vlm")]
 
-import recipe_arms
+import registered_arms
 from asked_rooms import Rooms, localization, rooms
 from pictured import muirbench
 from test_asked_golden import cv_bench, msqa, spatialrgpt, vsibench
@@ -29,11 +28,7 @@ from vantage.models.vlm.request import Request
 from vantage.models.vlm.trained import TrainedVlm
 from vantage.registry.ask_pictures import in_words, pictures_request
 from vantage.registry.ask_registered import RegisteredAnswerer
-from vantage.registry.config import PromoteConfig
-from vantage.registry.packaging import register
-from vantage.registry.staging import stage_weights
 from vantage.registry.store import find_store
-from vantage.registry.tracking import MlflowTracker
 from vantage.registry.vlm_serving import VlmAnswerer
 
 MODEL = "models:/vantage@champion"
@@ -47,27 +42,9 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Rooms:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, ready_database: Path) -> Path:
-    """A workspace whose registry holds a situated model, with its `base`, its `adapter` and a `plain` one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        root = tmp_path_factory.mktemp("registered")
-        (root / "dvc.yaml").write_text("stages: {}\n")
-        store = find_store(root)
-        store.folder.mkdir()
-        assert store.database is not None
-        store.database.write_bytes(ready_database.read_bytes())
-        base = recipe_arms.base(root / "base")
-        adapter = recipe_arms.adapter(root / "adapter", base, "situated")
-        recipe_arms.adapter(root / "plain", base, "multiview")
-        (root / "staged").mkdir()
-        files = stage_weights(root / "staged", adapter, PromoteConfig(base=str(base)))
-        run = MlflowTracker(store).record("situated", "d", params={}, metrics={}, tags={})
-        version = register(store, "vantage", replace(files, card="# card"), run)
-        store.client().set_registered_model_alias("vantage", "champion", version)
-        (root / "staged_plain").mkdir()
-        plain = stage_weights(root / "staged_plain", root / "plain", PromoteConfig(base=str(base)))
-        register(store, "plain", replace(plain, card="# card"), run)
-    return root
+    """A workspace whose registry holds a situated model and a `plain` one."""
+    arms = {"vantage": "situated", "plain": "multiview"}
+    return registered_arms.write(tmp_path_factory.mktemp("registered"), ready_database, arms)
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +75,7 @@ def test_its_places_are_those_of_the_adapter_itself(made: Path, asked: Rooms, tm
     references = localization(asked, tmp_path / "told", "aligned_centre")
     name = "sqa3d_localization"
     ours = predicted(made, asked, name, references, tmp_path / "ours.jsonl", MODEL)
-    own = (made / "base", "--adapter", made / "adapter")
+    own = (made / "base", "--adapter", made / "adapters" / "vantage")
     theirs = predicted(made, asked, name, references, tmp_path / "theirs.jsonl", *own)
     assert list(ours) == list(theirs) == asked.ids()[:LIMIT]
     for key, row in ours.items():
@@ -139,7 +116,7 @@ def test_pictures_without_poses_are_shown_to_a_model_that_needs_none(
     ours = answered(made, shown, benchmark, path, tmp_path / "ours.jsonl", "models:/plain/1")
     assert all(row["finish"] == "text" for row in ours.values())
     if benchmark == "spatialrgpt_bench":  # one picture and no mark: both ways show and say the same
-        own = (made / "base", "--adapter", made / "plain", "--max-new-tokens", 32)
+        own = (made / "base", "--adapter", made / "adapters" / "plain", "--max-new-tokens", 32)
         theirs = answered(made, shown, benchmark, path, tmp_path / "theirs.jsonl", *own)
         assert {k: row["text"] for k, row in ours.items()} == {k: row["text"] for k, row in theirs.items()}
     words = ["score", benchmark, "--predictions", tmp_path / "ours.jsonl", "--references", path, "--json"]
@@ -238,14 +215,14 @@ class Recorded(TrainedVlm):
 @pytest.mark.parametrize(
     ("arm", "text"),
     [
-        ("adapter", "<Cam><image><Cam><image>I sit.<Pos><Ori>is there a lamp?"),
+        ("vantage", "<Cam><image><Cam><image>I sit.<Pos><Ori>is there a lamp?"),
         ("plain", "<image><image>I sit. is there a lamp?"),
     ],
 )
 def test_a_request_s_situation_stands_where_training_has_it(
     made: Path, asked: Rooms, arm: str, text: str
 ) -> None:
-    vlm = Recorded.load(str(made / "base"), made / arm)
+    vlm = Recorded.load(str(made / "base"), made / "adapters" / arm)
     answerer = VlmAnswerer(vlm, Decoding(2))
     answerer.answer(request(asked, situation="I sit. "))
     assert vlm.__dict__["asked"] == [text]
@@ -256,7 +233,7 @@ def test_a_request_s_situation_stands_where_training_has_it(
 
 
 def test_the_places_that_a_request_gets_follow_its_situation(made: Path, asked: Rooms) -> None:
-    answerer = VlmAnswerer(TrainedVlm.load(str(made / "base"), made / "adapter"), Decoding(2))
+    answerer = VlmAnswerer(TrainedVlm.load(str(made / "base"), made / "adapters" / "vantage"), Decoding(2))
     here, again, there, nowhere = (
         answerer.answer(request(asked, **more))[0]["place"]
         for more in ({"situation": "where is the bed?"}, {"situation": "where is the bed?"},

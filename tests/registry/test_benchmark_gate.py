@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 from made_workspace import Made, make, train
+from small_store import prepared
 from test_promotion import GOOD, evaluated, settle
 
 from vantage.core.errors import ParameterError
+from vantage.models.config import BaseConfig
 from vantage.pipeline.registered import what_is_missing
 from vantage.registry.ask_registered import RegisteredAnswerer
 from vantage.registry.benchmark_gate import Asked, checks
 from vantage.registry.config import BenchmarkFile, PromoteConfig
 from vantage.registry.gate import Check
-from vantage.registry.store import find_store
 
 sys.path.append(str(Path(__file__).parent))
 
@@ -190,15 +191,12 @@ def test_the_stage_asks_for_predictions_keeps_them_and_finds_a_loss(
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     made: Made = make(tmp_path, rooms=7)
-    store = find_store(tmp_path)
-    store.folder.mkdir()
-    assert store.database is not None
-    store.database.write_bytes(ready_database.read_bytes())
+    store = prepared(tmp_path, ready_database)
     evaluated(made, GOOD)
     file = BenchmarkFile("scanqa.jsonl", references(tmp_path).name)
-    config = PromoteConfig(base=str(made.base), resamples=200, benchmarks={"scanqa": file})
+    config = PromoteConfig(base=BaseConfig(str(made.base)), resamples=200, benchmarks={"scanqa": file})
     lenient = PromoteConfig(
-        base=str(made.base), resamples=200, benchmarks={"scanqa": file}, min_gain_points=-100.0,
+        base=BaseConfig(str(made.base)), resamples=200, benchmarks={"scanqa": file}, min_gain_points=-100.0,
         min_control_gain_points=-100.0,
     )  # fmt: skip
 

@@ -6,7 +6,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ sys.path += [
     for name in ("evaluation/running", "evaluation/running/boxes", "models", "models/vlm")
 ]
 
-import recipe_arms
+import registered_arms
 from asked_rooms import rooms
 from boxed_rooms import VIEWS, Boxed, boxed, in_text
 from pictured_boxes import grounding3d, truth
@@ -38,11 +37,7 @@ from vantage.models.vlm.generate import Generator
 from vantage.models.vlm.request import Generated, Refused, Request
 from vantage.registry.abilities import Abilities
 from vantage.registry.ask_registered import RegisteredAnswerer
-from vantage.registry.config import PromoteConfig
-from vantage.registry.packaging import register
-from vantage.registry.staging import stage_weights
 from vantage.registry.store import find_store
-from vantage.registry.tracking import MlflowTracker
 
 MODEL = "models:/vantage@champion"
 
@@ -55,22 +50,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Boxed:
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, ready_database: Path) -> Path:
     """Its registry holds a grounded model."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        root = tmp_path_factory.mktemp("registered")
-        (root / "dvc.yaml").write_text("stages: {}\n")
-        store = find_store(root)
-        store.folder.mkdir()
-        assert store.database is not None
-        store.database.write_bytes(ready_database.read_bytes())
-        base = recipe_arms.base(root / "base")
-        adapter = recipe_arms.adapter(root / "adapter", base, "grounded")
-        (root / "staged").mkdir()
-        files = stage_weights(root / "staged", adapter, PromoteConfig(base=str(base)))
-        run = MlflowTracker(store).record("grounded", "d", params={}, metrics={}, tags={})
-        version = register(store, "vantage", replace(files, card="# card"), run)
-        store.client().set_registered_model_alias("vantage", "champion", version)
-    return root
+    root = tmp_path_factory.mktemp("registered")
+    return registered_arms.write(root, ready_database, {"vantage": "grounded"})
 
 
 @pytest.fixture(autouse=True)

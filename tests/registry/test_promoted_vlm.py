@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_workspace import Made, make
+from small_store import prepared
 
 import pocket_as_vlm
 from vantage.cli.ask import ask
@@ -30,6 +31,7 @@ from vantage.evaluation.stage import list_items, predict, report
 from vantage.evaluation.vlm_answers import answer_all_with
 from vantage.geometry.boxes import axis_box
 from vantage.geometry.transforms import apply
+from vantage.models.config import BaseConfig
 from vantage.models.vlm.generate import Decoding, Generator
 from vantage.models.vlm.request import Request
 from vantage.models.vlm.trained import TrainedVlm
@@ -71,10 +73,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, ready_database: Path) ->
     _index(made.inputs["synthesize"])
     shutil.rmtree(made.inputs["finetune"])
     pocket_as_vlm.write(root / "vlm")
-    store = find_store(root)
-    store.folder.mkdir()
-    assert store.database is not None
-    store.database.write_bytes(ready_database.read_bytes())
+    prepared(root, ready_database)
     return made
 
 
@@ -91,7 +90,9 @@ def trained(made: Made, name: str) -> Path:
         work = made.root / "work" / name
         work.mkdir(parents=True)
         families = ("direction", "exist", "nearest_to")
-        config = FinetuneConfig(base=str(made.root / "vlm"), steps=2, families=families, arms=ARMS)
+        config = FinetuneConfig(
+            base=BaseConfig(str(made.root / "vlm")), steps=2, families=families, arms=ARMS
+        )
         finetune(Task(name, made.inputs, folder, work, seed=0), config)
     return folder
 
@@ -99,7 +100,7 @@ def trained(made: Made, name: str) -> Path:
 def promoting(made: Made, **changes: Any) -> PromoteConfig:
     """No gain is asked of two steps."""
     given: dict[str, Any] = {"min_gain_points": -100.0, "min_control_gain_points": -100.0, "resamples": 200}
-    return PromoteConfig(base=str(made.root / "vlm"), **{**given, **changes})
+    return PromoteConfig(base=BaseConfig(str(made.root / "vlm")), **{**given, **changes})
 
 
 ELSEWHERE = """
@@ -157,7 +158,7 @@ def test_an_arm_is_promoted_and_answers_where_this_repository_is_not(
 
 
 def evaluated(made: Made) -> None:
-    config = EvaluateConfig(base=str(made.root / "vlm"), resamples=200, controls=("blind",))
+    config = EvaluateConfig(base=BaseConfig(str(made.root / "vlm")), resamples=200, controls=("blind",))
     folder, rows = made.inputs["evaluate"], []
     inputs = {k: v for k, v in made.inputs.items() if k != "evaluate"}
     for item in list_items(config, ["projector", "embedding"]):

@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_workspace import Made, make, train
+from small_store import prepared
 
 from vantage.core.hashing import digest_tree
 from vantage.core.tasks import Task
 from vantage.evaluation.config import EvaluateConfig
 from vantage.evaluation.situations import heldout_questions
 from vantage.evaluation.stage import report
+from vantage.models.config import BaseConfig
 from vantage.records.index import IndexRow, write_index
 from vantage.records.predictions import Prediction, write_predictions
 from vantage.registry.config import PromoteConfig
@@ -36,10 +38,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, ready_database: Path) ->
     """A made workspace with a registry of its own; the tests below follow one another in it."""
     root = tmp_path_factory.mktemp("promote")
     made = make(root, rooms=7)  # with five questions even all against none is chance
-    store = find_store(root)
-    store.folder.mkdir()
-    assert store.database is not None
-    store.database.write_bytes(ready_database.read_bytes())
+    prepared(root, ready_database)
     return made
 
 
@@ -57,7 +56,7 @@ def evaluated(made: Made, right: dict[str, bool]) -> None:
         ]
         write_predictions(folder / item, said)
         rows.append(IndexRow(item, "done", digest_tree(folder / item)))
-    config = EvaluateConfig(base=str(made.base), resamples=200)
+    config = EvaluateConfig(base=BaseConfig(str(made.base)), resamples=200)
     inputs = {k: v for k, v in made.inputs.items() if k != "evaluate"}
     report(Task("evaluate", inputs, folder, made.root, seed=0), config, rows)
     write_index(folder, rows)
@@ -75,7 +74,7 @@ def settle(made: Made, config: PromoteConfig, out: str) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def config(workspace: Made) -> PromoteConfig:
-    return PromoteConfig(base=str(workspace.base), resamples=200)
+    return PromoteConfig(base=BaseConfig(str(workspace.base)), resamples=200)
 
 
 GOOD = {"projector": False, "embedding": True, "embedding@blind": False}

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from vantage.core.errors import ParameterError, VantageError
 from vantage.core.tasks import Task
+from vantage.models.config import BaseConfig
 from vantage.training import processes
 from vantage.training.config import FinetuneConfig
 from vantage.training.stage import HISTORY_FILE, finetune
@@ -51,8 +52,8 @@ class Heard:
 
 
 def config(base: Path, **changes: Any) -> FinetuneConfig:
-    given = {"base": str(base), "steps": 20, "scenes": 2, "questions": 3, "warm_up": 3, "precision": "fp32"}
-    return FinetuneConfig(**(given | changes))
+    given = {"steps": 20, "scenes": 2, "questions": 3, "warm_up": 3, "precision": "fp32"}
+    return FinetuneConfig(BaseConfig(str(base)), **(given | changes))
 
 
 def task(folder: Path, heard: Heard, item: str = "embedding") -> Task:

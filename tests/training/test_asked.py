@@ -21,6 +21,7 @@ from pocket_as_vlm import write  # noqa: E402
 from vantage.core.hashing import digest_tree  # noqa: E402
 from vantage.core.progress import Silent  # noqa: E402
 from vantage.core.tasks import Task  # noqa: E402
+from vantage.models.config import BaseConfig  # noqa: E402
 from vantage.models.pocket import PocketShape, build  # noqa: E402
 from vantage.models.vlm.generate import Decoding  # noqa: E402
 from vantage.models.vlm.listing import Selection  # noqa: E402
@@ -90,7 +91,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def config(base: Path, asked: int, **changes: Any) -> FinetuneConfig:
     vlm = VlmTraining(samples=3, asked=asked)
-    plain = FinetuneConfig(str(base), 7, warm_up=2, precision="fp32", families=FAMILIES, vlm=vlm, arms=ARMS)
+    plain = FinetuneConfig(
+        BaseConfig(str(base)), 7, warm_up=2, precision="fp32", families=FAMILIES, vlm=vlm, arms=ARMS
+    )
     validated = replace(plain, validation_share=0.4, validate_every=3, checkpoint_every=2)
     return replace(validated, **changes)
 

@@ -14,6 +14,7 @@ from vantage.core.hashing import digest_tree
 from vantage.core.tasks import Task
 from vantage.models.answering import PocketVLM
 from vantage.models.checkpoint import load_base
+from vantage.models.config import BaseConfig
 from vantage.training import place
 from vantage.training.arm import Arm
 from vantage.training.collate import ArmBatches
@@ -45,8 +46,8 @@ class Recorder:
 
 
 def config(base: Path, **changes: object) -> FinetuneConfig:
-    given = {"base": str(base), "steps": 30, "scenes": 2, "questions": 3, "warm_up": 3, "checkpoint_every": 5}
-    return FinetuneConfig(**(given | {"precision": "fp32"} | changes))  # type: ignore[arg-type]
+    given = {"steps": 30, "scenes": 2, "questions": 3, "warm_up": 3, "checkpoint_every": 5}
+    return FinetuneConfig(BaseConfig(str(base)), **(given | {"precision": "fp32"} | changes))  # type: ignore[arg-type]
 
 
 def task(folder: Path, item: str, progress: Recorder | None = None) -> Task:

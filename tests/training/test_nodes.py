@@ -34,9 +34,11 @@ ARMS = {"embedding": {"site": "post_vit"}, "projector": {"site": "none"}}
 def workspace(root: Path, base: Path, processes: int, **changes: Any) -> Path:
     root.mkdir(parents=True)
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"download": SCANS, "finetune": STAGE}}))
-    given = {"base": str(base), "steps": 20, "scenes": 2, "questions": 3, "warm_up": 3, "precision": "fp32"}
+    given = {"steps": 20, "scenes": 2, "questions": 3, "warm_up": 3, "precision": "fp32"}
     section = {**given, "processes": processes, "checkpoint_every": 5, "arms": ARMS, **changes}
-    (root / "params.yaml").write_text(yaml.safe_dump({"seed": 4, "finetune": section}))
+    (root / "params.yaml").write_text(
+        yaml.safe_dump({"seed": 4, "base": {"model": str(base)}, "finetune": section})
+    )
     return root
 
 

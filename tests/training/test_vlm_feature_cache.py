@@ -19,6 +19,7 @@ from vantage.core.errors import ParameterError  # noqa: E402
 from vantage.core.hashing import digest_tree  # noqa: E402
 from vantage.core.progress import Silent  # noqa: E402
 from vantage.core.tasks import Task  # noqa: E402
+from vantage.models.config import BaseConfig  # noqa: E402
 from vantage.models.pocket import PocketShape, build  # noqa: E402
 from vantage.training.config import ArmConfig, FinetuneConfig, VlmTraining  # noqa: E402
 from vantage.training.rehearsal import rehearse  # noqa: E402
@@ -53,7 +54,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config(base: Path, keep: bool, **changes: Any) -> FinetuneConfig:
     vlm = VlmTraining(samples=3, cache_features=keep)
     families = ("where", "is", "count")
-    plain = FinetuneConfig(str(base), 7, warm_up=2, precision="fp32", families=families, vlm=vlm, arms=ARMS)
+    plain = FinetuneConfig(
+        BaseConfig(str(base)), 7, warm_up=2, precision="fp32", families=families, vlm=vlm, arms=ARMS
+    )
     return replace(plain, checkpoint_every=2, **changes)
 
 

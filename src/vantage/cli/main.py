@@ -88,14 +88,22 @@ def doctor_scan(
     called("doctor_scan").scan(folder, json, pairs, frames, picture)
 
 
-@app.command(hidden=True)
+@app.command()
 def params(
-    profile: Annotated[str | None, typer.Option(help="Lay profiles/NAME.yaml over params.yaml.")] = None,
-    defaults: Annotated[bool, typer.Option("--defaults", help="Print the defaults with comments.")] = False,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Lay profiles/NAME.yaml over params.yaml; several in turn."),
+    ] = None,
+    base: Annotated[
+        str, typer.Option(metavar="ID_OR_DIR", help="Set the base model, and lift to its image processor.")
+    ] = "",
+    revision: Annotated[str, typer.Option(help="Of a base on the hub: a commit, tag or branch.")] = "",
+    defaults: Annotated[bool, typer.Option("--defaults", help="The demo's, whatever the file says.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write params.yaml instead of printing.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Print parameters: the file's own, with a profile laid over it, or the defaults."""
-    called("params").show(profile, defaults, workspace)
+    """Print or write the parameters: with profiles laid over them, or fitted to a base model."""
+    called("params").show(profile or [], base, revision, defaults, write, workspace)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Commands on files of any source, without a workspace: `recover`, `lift-settings`, `lift-boxes`, `depth`."""
+"""Commands on files of any source, without a workspace: `recover`, `lift-boxes`, `depth`."""
 
 from __future__ import annotations
 
@@ -27,16 +27,6 @@ def recover(
 ) -> None:
     """Score which pose sees how much of which object."""
     called("recover").recover(points, poses, intrinsics, size, shrink, stride, mode, out)
-
-
-@app.command("lift-settings")
-def lift_settings(
-    base: Annotated[str, typer.Option(metavar="ID_OR_DIR", help="On the Hugging Face hub, or a folder.")],
-    revision: Annotated[str, typer.Option(help="Of a model of the hub: a commit, tag or branch.")] = "",
-    views: Annotated[int, typer.Option(min=1, help="Views that the model is shown together.")] = 4,
-) -> None:
-    """Print the parameters of `lift` that fit a model's own image processor."""
-    called("lift_settings").lift_settings(base, revision, views)
 
 
 @app.command("lift-boxes")

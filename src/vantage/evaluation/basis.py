@@ -80,7 +80,7 @@ def basis_of(
     Raises:
         ContractError: an arm has no configuration.
     """
-    from vantage.models.checkpoint import is_pocket
+    from vantage.models.model_files import is_pocket
 
     pocket = is_pocket(base)
     done = {row.item: row.digest for row in rows if row.status == "done"}

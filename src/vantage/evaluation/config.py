@@ -7,23 +7,22 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
+from vantage.core.sections import shared
+from vantage.models.config import BaseConfig
+
 Control = Literal["blind", "other_sample", "random_yaw", "random_pose", "no_pose", "majority"]
 Recovered = Literal["recovered_top", "recovered_clip", "recovered_top_target", "recovered_clip_target"]
 
 
 @dataclass(frozen=True)
-class VlmAsking:
-    """How a base that is not the pocket model is asked.
+class AnsweringConfig:
+    """How a vision-language model is asked, here and once it is registered.
 
     Attributes:
-        revision: of a base on the hub: commit, branch or tag; empty for its main branch.
-        weights: precision that the base is held in.
         max_new_tokens: of an answer; reasoning needs more.
         tokens: of a batch at most, prompts with their padding and answers.
     """
 
-    revision: str = ""
-    weights: Literal["float32", "bfloat16"] = "float32"
     max_new_tokens: Annotated[int, Ge(1)] = 32
     tokens: Annotated[int, Ge(1)] = 16384
 
@@ -46,8 +45,8 @@ class EvaluateConfig:
         headline_family: question family of the headline.
         headline_slice: slice of that family; empty for a family without slices.
         resamples: bootstrap resamples behind an interval of a gain.
-        base: `shipped`, or what `finetune.base` names.
-        vlm: for a base that is not the pocket model.
+        base: what the arms were trained on.
+        answering: how they are asked.
     """
 
     headline_arm: str = "embedding"
@@ -64,5 +63,5 @@ class EvaluateConfig:
     headline_family: str = "direction"
     headline_slice: str = "unseen"
     resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
-    base: str = "shipped"
-    vlm: VlmAsking = field(default_factory=VlmAsking)
+    base: BaseConfig = field(default_factory=BaseConfig, metadata=shared("base"))
+    answering: AnsweringConfig = field(default_factory=AnsweringConfig, metadata=shared("answering"))

@@ -78,12 +78,12 @@ def _answers(task: Task, config: EvaluateConfig) -> tuple[list[Prediction], list
         return majority_answers(task.inputs["synthesize"]), []
     from vantage.evaluation.answers import answer_all, one_thread
     from vantage.models.answering import PocketVLM
-    from vantage.models.checkpoint import is_pocket
+    from vantage.models.model_files import is_pocket
 
     adapter, tell = task.inputs["finetune"] / arm, task.progress.step
-    if not is_pocket(config.base):
+    if not is_pocket(config.base.model):
         return _vlm_answers(task, config, adapter, control)
-    base = None if config.base == "shipped" else Path(config.base)
+    base = None if config.base.model == "shipped" else Path(config.base.model)
     vlm = PocketVLM.load(base, adapter)
     with one_thread():
         return answer_all(vlm, task.inputs, control, task.seed, tell), []
@@ -98,10 +98,10 @@ def _vlm_answers(
     from vantage.models.vlm.generate import Decoding
     from vantage.models.vlm.trained import TrainedVlm
 
-    own = config.vlm
-    vlm = TrainedVlm.load(config.base, adapter, own.revision or None, own.weights)
+    base, answering = config.base, config.answering
+    vlm = TrainedVlm.load(base.model, adapter, base.revision or None, base.weights)
     vlm.model.to("cuda" if torch.cuda.is_available() else "cpu")
-    decoding = Decoding(own.max_new_tokens, token_budget=own.tokens)
+    decoding = Decoding(answering.max_new_tokens, token_budget=answering.tokens)
     found = answer_all_with(vlm, task.inputs, control, task.seed, decoding, task.progress.step)
     for name, reason in list(found.refused.items())[:1]:
         task.progress.say(f"{len(found.refused)} questions cannot be asked, the first {name}: {reason}")
@@ -142,7 +142,9 @@ def report(task: Task, config: EvaluateConfig, rows: Sequence[IndexRow]) -> None
         controls=[item for item in items if "@" in item and item.partition("@")[2] not in RECOVERED],
         arm=config.headline_arm,
         baseline=config.baseline_arm,
-        basis=basis_of(questions, task.inputs["finetune"], rows, task.seed, config.resamples, config.base),
+        basis=basis_of(
+            questions, task.inputs["finetune"], rows, task.seed, config.resamples, config.base.model
+        ),
         poses=by_pose(questions, predictions, score),
         tests=headline_tests(predictions, head, config.headline_arm),
         sources=_sources(config, predictions, questions, task.seed),

@@ -18,12 +18,11 @@ from vantage.core.errors import ContractError
 from vantage.core.frames import require_frame
 from vantage.core.hashing import digest_bytes
 from vantage.models.injector import Injector
-from vantage.models.model_files import SHIPPED_BASE
+from vantage.models.model_files import RECIPE_FILE, SHIPPED_BASE
 from vantage.models.pocket import PocketShape, build, fresh_injector
 from vantage.models.tokens import vocabulary_digest
 
 WEIGHTS_FILE = "model.safetensors"
-RECIPE_FILE = "recipe.json"
 CONFIG_FILE = "config.json"
 
 _TIED = "lm_head.weight"
@@ -83,11 +82,6 @@ def base_digest(folder: Path | None = None) -> str:
         (SHIPPED_BASE if folder is None else folder) / RECIPE_FILE, "rebuild the base: make base"
     )
     return str(recipe["weights_sha256"])
-
-
-def is_pocket(base: str) -> bool:
-    """Whether a base is a pocket model: the shipped one, or a folder that describes one."""
-    return base == "shipped" or (Path(base) / RECIPE_FILE).is_file()
 
 
 @dataclass(frozen=True)

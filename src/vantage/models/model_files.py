@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from vantage.core.errors import ParameterError
 from vantage.core.hashing import digest_file, digest_json
 from vantage.core.memo import Memo
+from vantage.models.config import BaseConfig
 
 MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 """What of a model's folder is read."""
+
+RECIPE_FILE = "recipe.json"
+"""What a pocket model's folder has and no other: how its base was made."""
 
 SHIPPED_BASE = Path(__file__).with_name("pocket_base")
 """The base that comes with the package."""
 
 
+def is_pocket(base: str) -> bool:
+    """Whether a base is a pocket model: the shipped one, or a folder that describes one."""
+    return base == "shipped" or (Path(base) / RECIPE_FILE).is_file()
+
+
 @runtime_checkable
 class Based(Protocol):
-    """A configuration that names a base: `shipped`, a folder, or a name on the hub and its revision."""
+    """A configuration that names a base."""
 
     @property
-    def base(self) -> str:
-        """The name."""
-
-    @property
-    def vlm(self) -> Any:
-        """Holds `revision`."""
+    def base(self) -> BaseConfig:
+        """Which."""
 
 
 def base_identity(config: Based, _item: str, memo: Memo) -> str:
@@ -35,9 +40,10 @@ def base_identity(config: Based, _item: str, memo: Memo) -> str:
     Files are read again when the size or the time of one has changed. Raises `ParameterError` for one that
     cannot be read.
     """
-    folder = SHIPPED_BASE if config.base == "shipped" else Path(config.base)
+    base = config.base
+    folder = SHIPPED_BASE if base.model == "shipped" else Path(base.model)
     if not folder.is_dir():
-        return f"{config.base}@{config.vlm.revision or 'main'}"
+        return f"{base.model}@{base.revision or 'main'}"
     files = _files(folder)
     state = [[str(p.absolute()), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
 
@@ -47,7 +53,7 @@ def base_identity(config: Based, _item: str, memo: Memo) -> str:
     try:
         return memo.get("base", digest_json(state), digest)
     except OSError as error:
-        raise ParameterError("cannot read the base", where=config.base, found=error) from error
+        raise ParameterError("cannot read the base", where=base.model, found=error) from error
 
 
 def _files(folder: Path) -> list[Path]:

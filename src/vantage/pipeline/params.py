@@ -7,7 +7,7 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from vantage.core.errors import ParameterError
+from vantage.core.sections import shared_fields
 from vantage.pipeline import yaml12
 from vantage.pipeline.config import ContractsConfig
 from vantage.pipeline.stages import STAGES, Table
@@ -32,11 +33,13 @@ class Params:
     Attributes:
         seed: the run's seed.
         contracts: what stops a stage.
-        sections: the configuration of each stage, by stage name.
+        shared: sections that several stages read, by name.
+        sections: the configuration of each stage, by stage name, with what it reads of the shared ones.
     """
 
     seed: int
     contracts: ContractsConfig
+    shared: Mapping[str, Any]
     sections: Mapping[str, Any]
 
     def section(self, stage: str) -> Any:
@@ -45,8 +48,9 @@ class Params:
 
     def plain(self) -> dict[str, Any]:
         """All parameters as JSON-able values, in the order of the file."""
-        parts = {"contracts": self.contracts, **self.sections}
-        return {"seed": self.seed, **{name: plain(value) for name, value in parts.items()}}
+        parts = {"contracts": self.contracts, **self.shared}
+        shown = {name: plain(value) for name, value in parts.items()}
+        return {"seed": self.seed, **shown, **{name: own(value) for name, value in self.sections.items()}}
 
 
 def plain(config: Any) -> Any:
@@ -54,16 +58,30 @@ def plain(config: Any) -> Any:
     return _adapter(type(config)).dump_python(config, mode="json")
 
 
-def load_params(
-    workspace: Path, overrides: Sequence[str] = (), table: Table = STAGES, only: Iterable[str] | None = None
-) -> Params:
+def own(config: Any) -> dict[str, Any]:
+    """What stands in a stage's own section, as JSON-able values."""
+    elsewhere = shared_fields(type(config))
+    return {name: value for name, value in plain(config).items() if name not in elsewhere}
+
+
+def shared_sections(table: Table) -> dict[str, type[Any]]:
+    """The configuration classes of the sections that several stages read, by name."""
+    found: dict[str, type[Any]] = {}
+    for body in table.values():
+        kind = body.load_config()
+        if fields := shared_fields(kind):
+            hints = typing.get_type_hints(kind)
+            found |= {section: hints[field] for field, section in fields.items()}
+    return found
+
+
+def load_params(workspace: Path, overrides: Sequence[str] = (), table: Table = STAGES) -> Params:
     """Read and validate `params.yaml`; a missing key takes its default.
 
     Args:
         workspace: the folder of the file.
         overrides: texts `section.key=value`, applied on top.
         table: the stages whose configurations make up the file.
-        only: read these sections alone; the others are not imported and hold nothing.
 
     Raises:
         ParameterError: an unknown key (with the nearest known one), a value of the wrong type or out of
@@ -80,7 +98,7 @@ def load_params(
     def where(key: Key) -> str:
         return next((note for k, note in notes.items() if key[: len(k)] == k), document.where(key))
 
-    return validate(value, where, table, only)
+    return validate(value, where, table)
 
 
 def parse_override(text: str) -> tuple[Key, Any]:
@@ -100,23 +118,32 @@ def merge(base: Any, overlay: Any) -> Any:
     return kept | {key: merge(base.get(key), value) for key, value in overlay.items() if value is not None}
 
 
-def validate(
-    value: Any,
-    where: Where = ".".join,
-    table: Table = STAGES,
-    only: Iterable[str] | None = None,
-) -> Params:
+def validate(value: Any, where: Where = ".".join, table: Table = STAGES) -> Params:
     """Check a whole parameter mapping; see `load_params`."""
     if not isinstance(value, dict):
         raise ParameterError("the parameters are not a mapping", where=where(()), found=type(value).__name__)
-    _refuse_unknown(value, ["seed", "contracts", *table], (), where)
+    kinds = shared_sections(table)
+    _refuse_unknown(value, ["seed", "contracts", *kinds, *table], (), where)
     seed = _checked(int, value.get("seed", 0), ("seed",), where)
     contracts = _checked(ContractsConfig, value.get("contracts") or {}, ("contracts",), where)
-    names = [name for name in table if only is None or name in set(only)]
+    shared = {name: _checked(kind, value.get(name) or {}, (name,), where) for name, kind in kinds.items()}
     sections = {
-        name: _checked(table[name].load_config(), value.get(name) or {}, (name,), where) for name in names
+        name: _stage_section(table[name].load_config(), value.get(name) or {}, name, shared, where)
+        for name in table
     }
-    return Params(seed=seed, contracts=contracts, sections=sections)
+    return Params(seed, contracts, shared, sections)
+
+
+def _stage_section(kind: type[Any], value: Any, name: str, shared: Mapping[str, Any], where: Where) -> Any:
+    elsewhere = shared_fields(kind)
+    for field, section in elsewhere.items():
+        if isinstance(value, dict) and field in value:
+            raise ParameterError(
+                f"{name}.{field}: stands in a section of its own", where=where((name, field)),
+                expected=f"{section}: at the top level, for all stages that read it", found=value[field],
+            )  # fmt: skip
+    checked = _checked(kind, value, (name,), where)
+    return dataclasses.replace(checked, **{field: shared[s] for field, s in elsewhere.items()})
 
 
 def _set(value: Any, key: Key, new: Any) -> Any:

@@ -13,31 +13,30 @@ from typing import Any
 
 import yaml
 
-from vantage.pipeline.config import ContractsConfig
-from vantage.pipeline.params import merge, plain
+from vantage.core.sections import shared_fields
+from vantage.pipeline.params import Params, plain, validate
 from vantage.pipeline.stages import STAGES, Table
 
 _WIDTH = 110
 _HEAD = """\
-# The parameters of every stage: the demo profile. `vantage params --defaults` prints this file, and
-# profiles/ holds overlays. A stage runs again when its own section, the seed or the contracts change.
+# The parameters of every stage. `vantage params --defaults` prints the demo's; profiles/ holds others, which
+# `vantage params --profile NAME --write` lays over this file. A stage runs again when its own section, one
+# that it shares, the seed or the contracts change.
 """
 _ATTRIBUTE = re.compile(r"^(?P<names>\w+(?:, \w+)*): (?P<text>.*)$")
 
 
 def render_defaults(table: Table = STAGES) -> str:
     """The whole file with every default."""
-    parts: dict[str, Any] = {"contracts": ContractsConfig()}
-    parts |= {name: body.load_config()() for name, body in table.items()}
+    return render(validate({}, table=table))
+
+
+def render(params: Params) -> str:
+    """The whole file: every key, defaults too."""
+    parts = {"contracts": params.contracts, **params.shared, **params.sections}
     sections = ["".join(_section(name, config)) for name, config in parts.items()]
-    seed = "# Every random choice follows from it.\nseed: 0\n"
+    seed = f"# Every random choice follows from it.\nseed: {params.seed}\n"
     return "\n".join([_HEAD.rstrip(), "", seed, *sections])
-
-
-def overlay_text(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> str:
-    """`base` with `overlay` laid over it, as YAML without comments."""
-    text: str = yaml.safe_dump(merge(dict(base), dict(overlay)), sort_keys=False, width=_WIDTH)
-    return text
 
 
 def field_docs(kind: type[Any]) -> dict[str, str]:
@@ -57,7 +56,10 @@ def _section(name: str, config: Any) -> Iterator[str]:
 
 def _fields(config: Any, indent: str, commented: bool = True) -> Iterator[str]:
     docs, values, shown = field_docs(type(config)), plain(config), ""
+    elsewhere = shared_fields(type(config))
     for field in dataclasses.fields(config):
+        if field.name in elsewhere:
+            continue
         doc = docs[field.name]
         if commented and doc != shown:  # Fields may share a text.
             yield from _comment(doc, indent)

@@ -109,7 +109,7 @@ STAGES: Table = {
         fingerprint="vantage.models.model_files:base_identity",
         rehearsal="vantage.training.rehearsal:rehearse",
         tracker="vantage.registry.tracking:training_tracker",
-        listing=("base", "vlm.revision", "checkpoint_every", "workers", "resume", "vlm.asked"),
+        listing=("base.model", "base.revision", "checkpoint_every", "workers", "resume", "vlm.asked"),
         per_item="arms",
         together="vantage.training.processes:join",
     ),
@@ -119,6 +119,7 @@ STAGES: Table = {
         fingerprint="vantage.models.model_files:base_identity",
         items="vantage.evaluation.stage:list_items",
         finish="vantage.evaluation.stage:report",
+        listing=("base.model", "base.revision"),
         follows="finetune",
     ),
     "promote": StageBody(

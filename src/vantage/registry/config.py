@@ -8,7 +8,9 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, MinLen
 
-from vantage.evaluation.config import VlmAsking
+from vantage.core.sections import shared
+from vantage.evaluation.config import AnsweringConfig
+from vantage.models.config import BaseConfig
 
 Points = Annotated[float, Ge(-100.0), Le(100.0)]
 
@@ -42,10 +44,8 @@ class PromoteConfig:
         alpha: highest p of McNemar's exact test at which a difference counts as more than chance; corrected
             by Holm where losses are sought in every group of questions.
         resamples: bootstrap resamples behind an interval.
-        base: `shipped`, or what `finetune.base` names: a folder, or a name on the hub, of which the
-            registered model keeps name, commit and fingerprint alone.
-        vlm: how a base that is not the pocket model is asked, best as in `evaluate.vlm`; precision and
-            length of answers are part of what the model is.
+        base: what the arms were trained on; its precision is part of what the registered model is.
+        answering: how the registered model is asked; the length of answers is part of what it is.
         benchmarks: by the benchmark's name, files of the candidate's predictions: on none may it lose to the
             champion beyond chance.
     """
@@ -56,6 +56,6 @@ class PromoteConfig:
     trained_controls: tuple[str, ...] = ("other_sample", "random_yaw")
     alpha: Annotated[float, Gt(0.0), Le(0.5)] = 0.05
     resamples: Annotated[int, Ge(100), Le(100_000)] = 2000
-    base: str = "shipped"
-    vlm: VlmAsking = field(default_factory=VlmAsking)
+    base: BaseConfig = field(default_factory=BaseConfig, metadata=shared("base"))
+    answering: AnsweringConfig = field(default_factory=AnsweringConfig, metadata=shared("answering"))
     benchmarks: Mapping[str, BenchmarkFile] = field(default_factory=dict)

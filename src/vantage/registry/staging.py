@@ -10,8 +10,8 @@ from typing import Any
 
 from vantage.core.errors import ContractError
 from vantage.core.tasks import Task
-from vantage.models.checkpoint import CONFIG_FILE, RECIPE_FILE, WEIGHTS_FILE, is_pocket
-from vantage.models.model_files import SHIPPED_BASE
+from vantage.models.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from vantage.models.model_files import RECIPE_FILE, SHIPPED_BASE, is_pocket
 from vantage.records.predictions import Prediction
 from vantage.registry.config import PromoteConfig
 from vantage.registry.packaging import VLM, ModelFiles
@@ -30,11 +30,11 @@ def stage_weights(into: Path, adapter: Path, config: PromoteConfig) -> ModelFile
     base = into / "base"
     _copy(adapter, into / "adapter", (WEIGHTS_FILE, CONFIG_FILE))
     described = json.loads((into / "adapter" / CONFIG_FILE).read_text(encoding="utf-8"))
-    pocket = is_pocket(config.base)
+    pocket = is_pocket(config.base.model)
     if pocket == (described.get("record") == _VLM_RECORD):
         _refuse(adapter, "a pocket model" if pocket else "a vision-language model", described.get("record"))
     if pocket:
-        source = SHIPPED_BASE if config.base == "shipped" else Path(config.base)
+        source = SHIPPED_BASE if config.base.model == "shipped" else Path(config.base.model)
         _copy(source, base, (WEIGHTS_FILE, RECIPE_FILE))
         return ModelFiles(base, into / "adapter", "", {})
     base.mkdir()
@@ -44,12 +44,12 @@ def stage_weights(into: Path, adapter: Path, config: PromoteConfig) -> ModelFile
 def _stage_vlm(
     base: Path, adapter: Path, source: Path, config: PromoteConfig, described: dict[str, Any]
 ) -> ModelFiles:
-    own = config.vlm
-    folder, name, commit, fingerprint = identified(config.base, own.revision or None)
+    own, answering = config.base, config.answering
+    folder, name, commit, fingerprint = identified(own.model, own.revision or None)
     if described["base"]["fingerprint"] != fingerprint:
         found = f"{name} {commit} ({fingerprint[:12]})"
         _refuse(source, f"the base of fingerprint {described['base']['fingerprint'][:12]}", found)
-    served = ServedBase(name, commit, fingerprint, own.weights, own.max_new_tokens, own.tokens)
+    served = ServedBase(name, commit, fingerprint, own.weights, answering.max_new_tokens, answering.tokens)
     if name == "local":
         copy_model_files(folder, base)
     served.write(base)
@@ -67,8 +67,8 @@ def _copy(source: Path, into: Path, files: Sequence[str]) -> None:
 
 def _refuse(adapter: Path, expected: str, found: object) -> None:
     raise ContractError(
-        "the arm was trained on another base than promote.base", where=adapter / CONFIG_FILE,
-        expected=expected, found=found, hint="set promote.base to what finetune.base names",
+        "the arm was trained on another base than base.model names", where=adapter / CONFIG_FILE,
+        expected=expected, found=found, hint="run finetune and evaluate again, with this base",
     )  # fmt: skip
 
 

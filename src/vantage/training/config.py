@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 from vantage.core.errors import ParameterError
+from vantage.core.sections import shared
+from vantage.models.config import BaseConfig
 
 Site = Literal["none", "post_vit", "pre_vit", "post_projector"]
 Coordinates = Literal["true", "other_sample", "random_yaw"]
@@ -69,8 +71,6 @@ class VlmTraining:
     """How a base that is not the pocket model is trained.
 
     Attributes:
-        revision: of a base on the hub: commit, branch or tag; empty for its main branch.
-        weights: precision that the base is held in; what is added is float32.
         tokens: of a micro batch at most, padding counted.
         samples: of a micro batch at most.
         micro_batches: of a step, over all processes, whose number has to divide it.
@@ -81,8 +81,6 @@ class VlmTraining:
             tracker shows its run; 0 for none. They change nothing that is learned.
     """
 
-    revision: str = ""
-    weights: Literal["float32", "bfloat16"] = "float32"
     tokens: Annotated[int, Ge(1)] = 16384
     samples: Annotated[int, Ge(1)] = 16
     micro_batches: Annotated[int, Ge(1)] = 1
@@ -95,8 +93,7 @@ class FinetuneConfig:
     """How every arm is trained: the same scenes and questions in the same order.
 
     Attributes:
-        base: `shipped` (the pocket model), a folder made by `python -m vantage.models.base`, or a
-            vision-language model: its folder or its name on the hub.
+        base: what is trained.
         steps: training steps.
         scenes: situations in a batch, over all processes.
         questions: questions asked of each, at most.
@@ -122,7 +119,7 @@ class FinetuneConfig:
         arms: variants by name.
     """
 
-    base: str = "shipped"
+    base: BaseConfig = field(default_factory=BaseConfig, metadata=shared("base"))
     steps: Annotated[int, Ge(1)] = 400
     scenes: Annotated[int, Ge(1)] = 4
     questions: Annotated[int, Ge(1)] = 16

@@ -15,10 +15,10 @@ from vantage.models.checkpoint import (
     AdapterConfig,
     adapter_state,
     base_digest,
-    is_pocket,
     load_base,
     save_adapter,
 )
+from vantage.models.model_files import is_pocket
 from vantage.training.arm import Arm
 from vantage.training.collate import ArmBatches, Fixed
 from vantage.training.config import ArmConfig, FinetuneConfig
@@ -57,7 +57,7 @@ class Prepared:
 
 def prepare(task: Task, config: FinetuneConfig) -> Prepared:
     """Build the arm `task.item`; see `finetune` for what is raised."""
-    if is_pocket(config.base):
+    if is_pocket(config.base.model):
         return _pocket(task, config)
     from vantage.training.vlm_arm import prepare_vlm
 
@@ -73,9 +73,9 @@ def _pocket(task: Task, config: FinetuneConfig) -> Prepared:
             "the pocket model is trained by one recipe", where=f"finetune.arms.{task.item}",
             expected="recipe: multiview without options",
             found=f"recipe: {arm_config.recipe}, options: {arm_config.options}",
-            hint="name a vision-language model as finetune.base",
+            hint="name a vision-language model as base.model",
         )  # fmt: skip
-    base_dir = None if config.base == "shipped" else Path(config.base)
+    base_dir = None if config.base.model == "shipped" else Path(config.base.model)
     samples = load_samples(
         dict(task.inputs), config.families, lambda d, t: task.progress.step(0, 1, f"reading scans {d}/{t}")
     )
@@ -162,7 +162,8 @@ def _plan(config: FinetuneConfig, task: Task, data: str) -> Plan:
     """`data` is the digest of base and samples; with all settings it says which run a checkpoint is of."""
     arm, seed = config.arm(task.item), task.seed
     settings = {**asdict(config), **dict.fromkeys(_NOT_IN_BYTES), "bf16": use_bf16(config.precision)}
-    del settings["vlm"]["asked"]
+    # `data` tells which base it is, wherever that lies.
+    del settings["vlm"]["asked"], settings["base"]["model"], settings["base"]["revision"]
     key = digest_json([settings, asdict(arm), seed, data])
     return Plan(
         steps=arm.steps or config.steps,

@@ -90,7 +90,7 @@ def prepare_vlm(task: Task, config: FinetuneConfig) -> VlmArm:
     """
     arm, settings, inputs = config.arm(task.item), config.vlm, dict(task.inputs)
     how = recipe_of(arm)
-    base = load_vlm(config.base, settings.revision or None, settings.weights)
+    base = load_vlm(config.base.model, config.base.revision or None, config.base.weights)
     prepare = Preparer.load(base.model, base.folder)
     tokens = add_tokens(prepare.tokenizer) if how.model.situated else None
     model = SpatialVlm(base.model, how.model, task.seed, tokens)

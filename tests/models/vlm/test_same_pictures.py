@@ -92,7 +92,7 @@ def test_a_crop_is_no_squash_though_their_grids_are_the_same(tmp_path: Path) -> 
         require_same_pictures(samples, prepare)
     text = str(caught.value)
     assert "sample ramp0000_00/0/0-1, view ramp0000_00/frame 0" in text
-    assert "4x4 patches of the whole image" in text and "vantage lift-settings" in text
+    assert "4x4 patches of the whole image" in text and "vantage params --base" in text
     assert "CLIPImageProcessorPil makes them of 150x100 pixels" in text
 
 

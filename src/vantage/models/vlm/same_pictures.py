@@ -76,7 +76,7 @@ def _remedy(recorded: ImageWarp | None, wanted: ImageWarp, views: int, prepare: 
             f"set lift.image_size to {tile.width} and lift.patch_size to {wanted.patch_size}, and run lift "
             "again"
         )
-    return "set lift.processor to what `vantage lift-settings --base MODEL` prints, and run lift again"
+    return "`vantage params --base MODEL --write` sets lift.processor to the model's; then run lift again"
 
 
 def _together(prepare: Preparer, like: ImageWarp, views: int) -> ImageWarp | None:
