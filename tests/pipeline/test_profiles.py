@@ -25,14 +25,17 @@ def laid(*profiles: str) -> Params:
     return validate(value)
 
 
+@pytest.mark.parametrize("before", [(), ("scannet",), ("tiny",), ("posealign",)])
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_s_arms_can_be_built_evaluated_and_promoted(name: str) -> None:
-    params = laid("scannet", name)
+def test_a_recipe_s_arms_can_be_built_evaluated_and_promoted(name: str, before: tuple[str, ...]) -> None:
+    """Whatever was laid under it, whose own arms may stay."""
+    params = laid(*before, name)
     finetune, evaluate = params.section("finetune"), params.section("evaluate")
     recipes = {arm: recipe_of(config) for arm, config in finetune.arms.items()}
     items = list_items(evaluate, list(finetune.arms))
     assert evaluate.baseline_arm in items
-    assert set(params.section("promote").trained_controls) <= set(finetune.arms)
+    for control in params.section("promote").trained_controls:
+        assert finetune.arms[control].coordinates == control
     assert {item.partition("@")[2] for item in items} - {"majority"} <= set(CONTROLS)
     assert finetune.arms[evaluate.headline_arm].recipe == name
     headline, baseline = recipes[evaluate.headline_arm], recipes[evaluate.baseline_arm]
