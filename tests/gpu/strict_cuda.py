@@ -45,7 +45,8 @@ class _Managed(ctypes.Structure):
 
     _fields_ = [
         ("data", ctypes.c_void_p), ("device", ctypes.c_int32 * 2), ("dimensions", ctypes.c_int32),
-        ("kind", _Kind), ("shape", ctypes.c_void_p), ("strides", ctypes.c_void_p), ("offset", ctypes.c_uint64),
+        ("kind", _Kind), ("shape", ctypes.c_void_p), ("strides", ctypes.c_void_p),
+        ("offset", ctypes.c_uint64),
         ("context", ctypes.c_void_p), ("release", ctypes.c_void_p), ("size", ctypes.c_int64),
         ("stride", ctypes.c_int64),
     ]  # fmt: skip

@@ -57,6 +57,11 @@ def accelerator() -> Accelerator:
     return made
 
 
+def gpus(place: Accelerator) -> list[torch.device]:
+    """The GPU that this process computes on, if it is one: others are other processes'."""
+    return [place.device] if place.device.type == "cuda" else []
+
+
 @contextmanager
 def mode(model: Trainable, training: bool) -> Iterator[None]:
     """The model in training or evaluation mode inside, and every part of it as it was after."""
