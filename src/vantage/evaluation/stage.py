@@ -92,15 +92,14 @@ def _answers(task: Task, config: EvaluateConfig) -> tuple[list[Prediction], list
 def _vlm_answers(
     task: Task, config: EvaluateConfig, adapter: Path, control: str
 ) -> tuple[list[Prediction], list[dict[str, Any]]]:
-    import torch
-
     from vantage.evaluation.vlm_answers import answer_all_with
+    from vantage.models.device import best_device
     from vantage.models.vlm.generate import Decoding
     from vantage.models.vlm.trained import TrainedVlm
 
     own = config.vlm
     vlm = TrainedVlm.load(config.base, adapter, own.revision or None, own.weights)
-    vlm.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    vlm.model.to(best_device())
     decoding = Decoding(own.max_new_tokens, token_budget=own.tokens)
     found = answer_all_with(vlm, task.inputs, control, task.seed, decoding, task.progress.step)
     for name, reason in list(found.refused.items())[:1]:
