@@ -30,7 +30,9 @@ _AS_CPU = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
 #: Only change what a tensor says of its memory: the CPU's own do that for any device.
 _METADATA = {"as_strided", "view", "_reshape_alias", "unfold", "set_"}
 #: Take one number from the CPU, as whatever is elementwise does.
-_TAKES_NUMBERS = {"masked_fill", "masked_fill_", "fill", "fill_", "index_fill", "index_fill_", "where"}
+_TAKES_NUMBERS = {
+    "masked_fill", "masked_fill_", "fill", "fill_", "index_fill", "index_fill_", "where", "floor_divide",
+}  # fmt: skip
 _INDEXES = {"index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put"}
 #: PyTorch's own of these asks for a GPU's kernel by another way than its dispatcher.
 _DIRECT = ("copy_", "convolution", "convolution_backward")
@@ -130,6 +132,9 @@ def _on_device(op: Any, *args: Any, **kwargs: Any) -> Any:
     if name in _METADATA:
         return op.redispatch(_AS_CPU, *args, **kwargs)
     _require_one_device(op, args, kwargs)
+    specs = op._schema.arguments
+    args = tuple(_number(spec, given) for spec, given in zip(specs, args, strict=False))
+    kwargs = {spec.name: _number(spec, kwargs[spec.name]) for spec in specs if spec.name in kwargs}
     if "device" in kwargs:
         kwargs["device"] = CPU
     flat, form = tree_flatten((args, kwargs))
@@ -145,6 +150,13 @@ def _on_device(op: Any, *args: Any, **kwargs: Any) -> Any:
             if outer is not mine and (mine.shape, mine.stride(), mine.data_ptr()) != was:
                 _replace(outer, mine)
     return tree_map(lambda x: owners.get(id(x)) if id(x) in owners else _wrapped(x), found)
+
+
+def _number(spec: Any, given: Any) -> Any:
+    """Numbers that a kernel takes as tensors come from the dispatcher as Python's."""
+    if isinstance(given, bool | int | float) and isinstance(spec.type, torch.TensorType):
+        return torch.tensor(given, dtype=torch.float64 if isinstance(given, float) else None)
+    return given
 
 
 def _inside(op: Any, given: Any) -> Any:
