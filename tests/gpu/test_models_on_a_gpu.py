@@ -99,7 +99,7 @@ def test_a_situated_model_learns_and_reads_places_as_on_a_cpu(name: str, device:
         speaker = Generator(prepare, Decoding(3), model.injector, model.situated)
         (said,) = next(iter(speaker.answers([asked])))
         rows = [*model.places(batch), said.place]  # type: ignore[union-attr]
-        places[where] = [[v for v in astuple(row)[:7]] for row in rows]
+        places[where] = [list(astuple(row)[:7]) for row in rows]
     assert alike(found, device)
     assert np.allclose(places[device], places["cpu"], rtol=1e-3, atol=1e-3)
 
