@@ -73,11 +73,20 @@ def test_a_point_reaches_exactly_its_patchs_token(name: str, site: Site, device:
         assert tokens and tokens == moved(decoder_before, by_pixels), place
 
 
-@pytest.mark.parametrize("normalisation", ["metres", "scene_centred", "box_unit"])
+@pytest.mark.parametrize(
+    ("kind", "normalisation"),
+    [
+        ("sinusoid_mlp", "metres"), ("sinusoid_mlp", "scene_centred"), ("sinusoid_mlp", "box_unit"),
+        ("sinusoid", "n3d"), ("mlp", "voxel"), ("voxel_index", "voxel"), ("pose_point", "box_unit"),
+        ("pose_view", "metres"),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("name", ["llava", "qwen2_5_vl"])
-def test_rows_and_gradients_are_those_of_a_cpu_in_float32(name: str, normalisation: str, device: str) -> None:
+def test_rows_and_gradients_are_those_of_a_cpu_in_float32(
+    name: str, kind: str, normalisation: str, device: str
+) -> None:
     """Also in a bfloat16 model: the encoder keeps its precision."""
-    config = EncoderConfig("sinusoid_mlp", normalisation)  # type: ignore[arg-type]
+    config = EncoderConfig(kind, normalisation)  # type: ignore[arg-type]
     found = {}
     for where in ("cpu", device):
         case = CASES[name]().to(torch.device(where), torch.bfloat16 if where == device else torch.float32)
@@ -88,10 +97,13 @@ def test_rows_and_gradients_are_those_of_a_cpu_in_float32(name: str, normalisati
             for parameter in encoder.parameters():
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
         injector = Injector(case.model, InjectionConfig("pre_vit", encoder=config), encoder.to(where))
-        geometry = case.random_geometry()
+        geometry = case.random_geometry(beside=config.beside)
         rows = injector.embedding(geometry.to(torch.device(where)), Pictures.whole(geometry.grids))
         assert rows.dtype == torch.float32
         rows.square().sum().backward()
-        found[where] = [rows.detach().cpu(), *(p.grad.cpu() for p in encoder.parameters())]
+        found[where] = [
+            rows.detach().cpu(),
+            *(p.grad.cpu() for p in encoder.parameters() if p.grad is not None),
+        ]
     for mine, theirs in zip(found[device], found["cpu"], strict=True):
         assert (mine - theirs).abs().max() <= 1e-4 * max(1.0, float(theirs.abs().max()))

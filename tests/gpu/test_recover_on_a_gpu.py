@@ -14,7 +14,6 @@ from vantage.recover.device import WORTH_A_GPU, gpu_for
 from vantage.recover.published import published_scores
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="NO GPU: nothing here was tested")
 
 CAMERA = Pinhole(1296, 968, 1169.6, 1167.1, 646.3, 489.9)
 
@@ -31,18 +30,20 @@ def room(points: int, poses: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarr
     return coord, instance, cameras
 
 
-def test_scores_are_those_of_the_kernel() -> None:
-    coord, instance, poses = room(150_000, 100)
+def test_scores_are_those_of_the_kernel(device: str) -> None:
+    coord, instance, poses = room(150_000, 100 if torch.version.cuda else 6)
     each = [CAMERA] * len(poses)
     found = {}
-    for device in (None, "cuda"):
-        published_scores(coord, instance, poses[:2], each[:2], 0.1, device=device)  # compiled and loaded
+    for where in (None, device):
+        published_scores(coord, instance, poses[:2], each[:2], 0.1, device=where)  # compiled and loaded
         started = time.perf_counter()
-        found[device] = published_scores(coord, instance, poses, each, 0.1, device=device).score
-        print(f"{device or 'cpu'}: {1000 * (time.perf_counter() - started) / len(poses):.2f} ms a pose")
-    assert found[None].max() > 0.1
-    np.testing.assert_array_equal(found["cuda"].view(np.uint32), found[None].view(np.uint32))
+        found[where] = published_scores(coord, instance, poses, each, 0.1, device=where).score
+        print(f"{where or 'kernel'}: {1000 * (time.perf_counter() - started) / len(poses):.2f} ms a pose")
+    # A view of 130 x 97 pixels onto 82,000 points of objects sees few of each, but some of nearly all.
+    assert (found[None] > 0).mean() > 0.8
+    np.testing.assert_array_equal(found[device].view(np.uint32), found[None].view(np.uint32))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="NO GPU: nothing here was tested")
 def test_a_gpu_is_taken_for_enough_work_alone() -> None:
     assert gpu_for(WORTH_A_GPU) == "cuda" and gpu_for(WORTH_A_GPU - 1) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,22 @@ class StopAt(Silent):
             raise InterruptedError
 
 
+class Scaled(Toy):
+    """One of the trained tensors is a single number, as the scale of a sinusoid is."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__(dropout)
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, batch: Any) -> Any:
+        losses = super().forward(batch)
+        return replace(losses, total=losses.total * self.scale)
+
+
 def toys(
     work: Path, accumulate: int = 1, progress: Silent | None = None, **changes: Any
 ) -> tuple[Toy, Outcome]:
-    model = Toy(changes.pop("dropout", 0.0))
+    model = changes.pop("kind", Toy)(changes.pop("dropout", 0.0))
     given = {"steps": STEPS, "key": "key", "precision": "fp32", "checkpoint_every": 5} | changes
     return model, train(model, ToySource(accumulate=accumulate), Plan(**given), work, progress or Silent())
 
@@ -57,15 +70,27 @@ def test_losses_are_those_of_a_cpu(tmp_path: Path, place: str) -> None:
     assert np.allclose(here, result(tmp_path / "cpu")["losses"], atol=1e-5)
 
 
-def test_after_a_stop_the_losses_are_those_of_an_unbroken_run(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("kind", [Toy, Scaled])
+def test_after_a_stop_the_losses_are_those_of_an_unbroken_run(
+    tmp_path: Path, kind: type[Toy], place: str
+) -> None:
     """Dropout included, bit for bit."""
-    model, whole = toys(tmp_path / "whole", dropout=0.3)
+    given = {"dropout": 0.3, "kind": kind}
+    model, whole = toys(tmp_path / "whole", **given)
     with pytest.raises(InterruptedError):
-        toys(tmp_path / "broken", progress=StopAt(10), dropout=0.3, checkpoint_every=4)
+        toys(tmp_path / "broken", progress=StopAt(10), checkpoint_every=4, **given)
     assert len(read(tmp_path / "broken" / LAST).losses) == 8
-    resumed, again = toys(tmp_path / "broken", dropout=0.3, checkpoint_every=4)
+    resumed, again = toys(tmp_path / "broken", checkpoint_every=4, **given)
     assert again.losses == whole.losses
     assert all(torch.equal(v, resumed.trained()[k]) for k, v in model.trained().items())
+
+
+def test_training_leaves_the_devices_random_numbers_alone(tmp_path: Path, place: str) -> None:
+    """Whoever draws on the same device besides is not disturbed."""
+    before = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+    toys(tmp_path, dropout=0.3)
+    after = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("site", ["pre_vit", "post_vit"])

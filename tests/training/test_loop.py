@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -248,3 +249,14 @@ def test_auto_precision_is_decided_by_the_processor(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has: has)
         assert place.use_bf16("auto") is has
     assert place.use_bf16("bf16") and not place.use_bf16("fp32")
+
+
+def test_auto_precision_takes_no_gpu_that_only_imitates_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PyTorch answers on a T4 (7.5), which it lets compute in bfloat16 slowly, and on an A100 (8.0)."""
+    for major, native in ((7, False), (8, True)):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+        monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
+        found = SimpleNamespace(major=major)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device, found=found: found)
+        assert place.use_bf16("auto") is native

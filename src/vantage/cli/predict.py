@@ -205,11 +205,13 @@ def _answerer(model: Model, workspace: Path | None) -> Answerer:
 def _device(name: str) -> str:
     import torch
 
+    from vantage.models.device import best_device
+
     there = torch.cuda.is_available()
     if name not in ("auto", "cpu", "cuda") or (name == "cuda" and not there):
         expected = "auto, cpu or cuda" if there else "auto or cpu: PyTorch finds no GPU"
         raise ParameterError("not a device", where="--device", expected=expected, found=name)
-    return ("cuda" if there else "cpu") if name == "auto" else name
+    return best_device() if name == "auto" else name
 
 
 def _planned(made: Estimate, rule: Benchmark[Any, Any], part: Shard) -> str:

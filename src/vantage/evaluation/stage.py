@@ -92,15 +92,14 @@ def _answers(task: Task, config: EvaluateConfig) -> tuple[list[Prediction], list
 def _vlm_answers(
     task: Task, config: EvaluateConfig, adapter: Path, control: str
 ) -> tuple[list[Prediction], list[dict[str, Any]]]:
-    import torch
-
     from vantage.evaluation.vlm_answers import answer_all_with
+    from vantage.models.device import best_device
     from vantage.models.vlm.generate import Decoding
     from vantage.models.vlm.trained import TrainedVlm
 
     base, answering = config.base, config.answering
     vlm = TrainedVlm.load(base.model, adapter, base.revision or None, base.weights)
-    vlm.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    vlm.model.to(best_device())
     decoding = Decoding(answering.max_new_tokens, token_budget=answering.tokens)
     found = answer_all_with(vlm, task.inputs, control, task.seed, decoding, task.progress.step)
     for name, reason in list(found.refused.items())[:1]:

@@ -72,16 +72,16 @@ class PocketVLM:
         ids = [question_ids(text) for text in questions]
         if not ids:
             return []
-        views = len(images)
+        views, device = len(images), self.model.device
         with torch.no_grad():
             xyz = torch.from_numpy(np.asarray(xyz_ego, np.float32).reshape(1, views, GRID * GRID, 3))
             there = torch.from_numpy(valid.reshape(1, views, GRID * GRID))
             with bound(self.injector, xyz, there):
-                prefix = view_tokens(self.model, pixels(images[None]))
-            positions = prefix_positions(1, prefix.shape[1])
+                prefix = view_tokens(self.model, pixels(images[None]).to(device))
+            positions = prefix_positions(1, prefix.shape[1]).to(device)
             words: list[str] = []
             for start in range(0, len(ids), _AT_ONCE):
-                packed = pack([ids[start : start + _AT_ONCE]])
+                packed = pack([ids[start : start + _AT_ONCE]]).to(device)
                 logits = answer_logits(self.model, prefix, packed, positions)
                 words += [VOCABULARY[k] for k in logits.argmax(-1).tolist()]
         return words

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor, nn
 from transformers import LlavaConfig, LlavaForConditionalGeneration, Qwen2Config, SiglipVisionConfig
 
+from vantage.models.drawing import drawn_from
 from vantage.models.families.base import Site
 from vantage.models.families.llava import LLAVA
 from vantage.models.injector import InjectionConfig, Injector
@@ -79,8 +80,7 @@ def build(shape: PocketShape = PocketShape(), seed: int = 0) -> LlavaForConditio
         image_seq_length=PATCHES,
         tie_word_embeddings=True,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawn_from(seed):
         model = LlavaForConditionalGeneration(config)
         _initialise(model)
     # On sequences this short the plain attention trains a third faster on a CPU than the fused kernel.

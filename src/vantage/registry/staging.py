@@ -84,10 +84,12 @@ def answers_with(task: Task, base: Path, adapter: Path) -> Sequence[Prediction]:
         with one_thread():
             return answer_all(PocketVLM.load(base, adapter), task.inputs, "", task.seed, task.progress.step)
     from vantage.evaluation.vlm_answers import answer_all_with
+    from vantage.models.device import best_device
     from vantage.models.vlm.generate import Decoding
     from vantage.models.vlm.trained import TrainedVlm
 
     served = ServedBase.read(base)
     vlm = TrainedVlm.load(str(served.folder(base)), adapter, None, served.weights)
+    vlm.model.to(best_device())
     decoding = Decoding(served.max_new_tokens, token_budget=served.tokens)
     return answer_all_with(vlm, task.inputs, "", task.seed, decoding, task.progress.step).predictions

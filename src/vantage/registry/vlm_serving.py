@@ -18,6 +18,7 @@ from vantage.core.errors import ParameterError
 from vantage.geometry.transforms import invert
 from vantage.geometry.warp import ImageWarp
 from vantage.lift.config import LiftConfig
+from vantage.models.device import best_device
 from vantage.models.grounded.answering import GroundedAnswer
 from vantage.models.grounded.asking import Grounding, ego_view, grounded_answers
 from vantage.models.grounded.view import Located
@@ -43,9 +44,13 @@ class VlmAnswerer:
 
     @classmethod
     def load(cls, base: Path, adapter: Path) -> VlmAnswerer:
-        """From the folders of a packaged model; raises as `ServedBase.folder` and `TrainedVlm.load` do."""
+        """From the folders of a packaged model, on the GPU where there is one.
+
+        Raises as `ServedBase.folder` and `TrainedVlm.load` do.
+        """
         served = ServedBase.read(base)
         vlm = TrainedVlm.load(str(served.folder(base)), adapter, None, served.weights)
+        vlm.model.to(best_device())
         return cls(vlm, Decoding(served.max_new_tokens, token_budget=served.tokens))
 
     def answer(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -73,7 +73,8 @@ def restore(model: Trainable, optimiser: Any, tensors: Mapping[str, Tensor], whe
         if name.startswith(_OPTIMISER):
             owner_name, key = name.removeprefix(_OPTIMISER).rsplit(":", 1)
             owner = trained[owner_name]
-            state[owner][key] = value.clone() if value.ndim == 0 else _like(value, owner).clone()
+            # AdamW counts its steps on the CPU; all else lies where the parameter does.
+            state[owner][key] = (value if key == "step" else _like(value, owner)).clone()
 
 
 def write(path: Path, state: State) -> None:

@@ -18,7 +18,7 @@ from vantage.core.seeds import priority
 from vantage.core.tracking import NoRun, OpenRun
 from vantage.training.ahead import Ahead
 from vantage.training.checkpoint import BEST, LAST, State, capture, read, restore, write
-from vantage.training.place import Precision, accelerator, mode, recompute, use_bf16
+from vantage.training.place import Precision, accelerator, gpus, mode, recompute, use_bf16
 from vantage.training.protocols import Asked, BatchSource, Prepares, Trainable
 from vantage.training.schedule import optimiser_of, set_rates
 from vantage.training.step import Stepped, Stepper
@@ -98,8 +98,10 @@ def train(
         ResourceError: a checkpoint could not be written; the one before is intact.
         ContractError: a damaged checkpoint; a model or source that breaks its protocol.
     """
-    with torch.random.fork_rng(devices=[]), mode(model, training=True):
-        return _Training(model, source, plan, work, progress, validation, run or NoRun(), asked).run()
+    with mode(model, training=True):
+        made = _Training(model, source, plan, work, progress, validation, run or NoRun(), asked)
+        with torch.random.fork_rng(devices=gpus(made.place)):
+            return made.run()
 
 
 class _Training:

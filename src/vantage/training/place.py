@@ -25,7 +25,7 @@ def use_bf16(precision: Precision) -> bool:
     if precision != "auto":
         return precision == "bf16"
     if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
@@ -55,6 +55,11 @@ def accelerator() -> Accelerator:
     )
     torch.set_num_threads(count)  # accelerate sets its own among many processes
     return made
+
+
+def gpus(place: Accelerator) -> list[torch.device]:
+    """The GPU that this process computes on, if it is one: others are other processes'."""
+    return [place.device] if place.device.type == "cuda" else []
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import torch
 from annotated_types import Gt
 
 from vantage.core.errors import ParameterError
+from vantage.models.drawing import drawn_from
 from vantage.models.encoders.base import PositionEncoder
 from vantage.models.encoders.mlp import MlpEncoder
 from vantage.models.encoders.sinusoid import SinusoidEncoder
@@ -122,6 +122,5 @@ class EncoderConfig:
 
 def fresh_encoder(config: EncoderConfig, width: int, seed: int) -> PositionEncoder:
     """An encoder of a site's width, drawn from `seed` without touching torch's global state."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawn_from(seed):
         return config.build(width)

@@ -10,12 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from vantage.core.errors import ParameterError
+from vantage.models.drawing import drawn_from
 from vantage.models.families.base import patch_edge, require_square
 from vantage.models.families.llava import Llava
 from vantage.models.families.nvila_images import NvilaImageProcessor
@@ -142,6 +142,5 @@ NVILA = Nvila()
 
 def fresh_nvila(config: NvilaConfig, seed: int) -> NvilaForConditionalGeneration:
     """A random model, drawn from `seed` without touching torch's global state."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawn_from(seed):
         return NvilaForConditionalGeneration(config)

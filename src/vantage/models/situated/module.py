@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from vantage.core.errors import ContractError, ParameterError, VantageError
 from vantage.core.frames import require_frame
+from vantage.models.drawing import drawn_from
 from vantage.models.families import Family, family_of
 from vantage.models.patch_geometry import BatchGeometry
 from vantage.models.precision import InFloat32
@@ -55,8 +56,7 @@ class Situated(InFloat32):
                 expected="ids of their own", found=dict(zip(NAMES, tokens.ids, strict=True)),
             )  # fmt: skip
         table: nn.Module = model.get_input_embeddings()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawn_from(seed):
             self._draw(_scale(table))
         self.to(next(table.parameters()).device)
 

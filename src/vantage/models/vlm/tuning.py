@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import nn
 
 from vantage.core.errors import ContractError, ParameterError
+from vantage.models.drawing import drawn_from
 from vantage.models.families import Family
 
 Tune = Literal["projector", "lora", "full"]
@@ -56,7 +57,6 @@ def add_lora(model: nn.Module, family: Family, settings: LoraSettings, seed: int
 
     Returns peft's `LoraModel`, whose `merge_and_unload` folds them into the decoder's own weights.
     """
-    import torch
     from peft import LoraConfig
     from peft.tuners.lora import LoraModel
 
@@ -66,8 +66,7 @@ def add_lora(model: nn.Module, family: Family, settings: LoraSettings, seed: int
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, bias="none",
         target_modules=linear_layers(decoder),
     )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawn_from(seed):
         lora = LoraModel(decoder, {"default": config}, "default")
     # peft freezes everything it finds in the decoder; what was chosen before stays chosen.
     for parameter, wanted in requires:
