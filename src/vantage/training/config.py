@@ -98,14 +98,15 @@ class FinetuneConfig:
         base: `shipped` (the pocket model), a folder made by `python -m vantage.models.base`, or a
             vision-language model: its folder or its name on the hub.
         steps: training steps.
-        scenes: situations in a batch, over all processes.
+        scenes: situations in a batch, over all processes; of the pocket model (others: `vlm.micro_batches`).
         questions: questions asked of each, at most.
         warm_up: steps until the full learning rate.
         threads: of torch; results are equal for equal thread counts only.
         precision: `bf16` is faster where the processor has it; `auto` uses it there and `fp32` elsewhere.
         checkpoint_every: steps between checkpoints.
         accumulate: micro batches that each process divides its share of a step's situations into; the losses
-            are the same but for rounding, the memory is less.
+            are the same but for rounding, the memory is less. Of the pocket model (others:
+            `vlm.micro_batches`).
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
         workers: threads that prepare batches ahead; results are the same for any number.
         processes: how many processes of this machine train an arm together, each on its own GPU if any;

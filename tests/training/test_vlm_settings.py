@@ -1,0 +1,32 @@
+"""Settings that an arm on a vision-language model would not hear of are refused, before anything is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vantage.core.errors import ParameterError
+from vantage.core.tasks import Task
+from vantage.training.config import ArmConfig, FinetuneConfig
+from vantage.training.vlm_arm import prepare_vlm
+
+PLAIN = FinetuneConfig("no such base", arms={"a": ArmConfig("multiview")})
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "hint"),
+    [
+        ({"arms": {"a": ArmConfig(lr_projector=1e-3)}}, "finetune.arms.a.lr_projector", "options.rates"),
+        ({"arms": {"a": ArmConfig(lr_position=1e-3)}}, "finetune.arms.a.lr_position", "options.rates"),
+        ({"accumulate": 4}, "finetune.accumulate", "finetune.vlm.micro_batches"),
+    ],
+)
+def test_what_only_the_pocket_model_knows_is_refused(
+    changes: dict[str, Any], where: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ParameterError, match="the pocket model's") as refused:
+        prepare_vlm(Task("a", {}, tmp_path / "out", tmp_path / "work", 0), replace(PLAIN, **changes))
+    assert refused.value.where == where and hint in (refused.value.hint or "")
