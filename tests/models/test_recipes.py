@@ -80,3 +80,13 @@ def test_without_coordinates_a_pose_is_told_in_words_or_not_at_all() -> None:
 def test_a_wrong_option_is_named(options: Any, key: str) -> None:
     with pytest.raises(ParameterError, match=key):
         read_options(options, "finetune.arms.a.options")
+
+
+def test_an_unknown_option_is_told_those_beside_it() -> None:
+    with pytest.raises(ParameterError) as refused:
+        read_options({"tune": "lora", "lora": {"r": 3}}, "options")
+    assert refused.value.where == "options.lora.r" and refused.value.found == "r"
+    assert refused.value.expected == "one of alpha, dropout, rank"
+    with pytest.raises(ParameterError) as refused:
+        read_options({"tunes": "lora"}, "options")
+    assert refused.value.expected == ("one of align, dialogs, encoder, lora, rates, situated, tower, tune")

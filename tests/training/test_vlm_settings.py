@@ -30,3 +30,20 @@ def test_what_only_the_pocket_model_knows_is_refused(
     with pytest.raises(ParameterError, match="the pocket model's") as refused:
         prepare_vlm(Task("a", {}, tmp_path / "out", tmp_path / "work", 0), replace(PLAIN, **changes))
     assert refused.value.where == where and hint in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("arm", "where"),
+    [
+        ({"recipe": "posealign", "site": "none"}, "finetune.arms.b: site, align.mode"),
+        ({"options": {"tower": True}}, "finetune.arms.b: tower, tune"),
+        ({"options": {"lora": {"r": 3}}}, "finetune.arms.b: options.lora.r"),
+        ({"recipe": "situated", "options": {"align": {}}}, "finetune.arms.b: situated, align"),
+    ],
+)
+def test_an_arm_whose_parts_do_not_fit_is_named_before_any_is_trained(
+    arm: dict[str, Any], where: str
+) -> None:
+    with pytest.raises(ParameterError) as refused:
+        replace(PLAIN, arms={"a": ArmConfig(), "b": ArmConfig(**arm)})
+    assert refused.value.where == where

@@ -79,8 +79,14 @@ def read_options(values: Mapping[str, Any], where: str) -> RecipeOptions:
             "not a recipe's option", where=".".join([where, *map(str, first["loc"])]), expected=first["msg"],
             found=first["input"],
         ) from error  # fmt: skip
-    if unknown := sorted(_keys(values) - _keys(asdict(found))):
-        raise ParameterError("unknown key", where=f"{where}.{unknown[0]}", found=unknown[0])
+    known = _keys(asdict(found))
+    if unknown := sorted(_keys(values) - known):
+        inside, _, name = unknown[0].rpartition(".")
+        parted = [key.rpartition(".") for key in known]
+        beside = sorted(last for before, _, last in parted if before == inside)
+        raise ParameterError(
+            "unknown key", where=f"{where}.{unknown[0]}", expected=f"one of {', '.join(beside)}", found=name
+        )
     return found
 
 

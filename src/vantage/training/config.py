@@ -38,12 +38,6 @@ class ArmConfig:
     lr_position: Annotated[float, Gt(0)] | None = None
     options: dict[str, Any] | None = None
 
-    def __post_init__(self) -> None:
-        if self.options is not None:
-            from vantage.models.recipes import read_options
-
-            read_options(self.options, "options")
-
     @property
     def entry(self) -> Site:
         """The pocket model's site."""
@@ -158,6 +152,9 @@ class FinetuneConfig:
                 "nothing is validated", where="finetune.patience, finetune.keep",
                 expected="finetune.validate_every above 0", found="0",
             )  # fmt: skip
+        for name, arm in self.arms.items():
+            if arm.recipe != "multiview" or arm.options is not None:
+                _require_recipe(name, arm)
 
     def arm(self, name: str) -> ArmConfig:
         """The arm of that name; `ParameterError` with the names there are."""
@@ -166,3 +163,16 @@ class FinetuneConfig:
                 "no such arm", where="finetune.arms", expected=", ".join(self.arms), found=name
             )
         return self.arms[name]
+
+
+def _require_recipe(name: str, arm: ArmConfig) -> None:
+    """Raise `ParameterError`, naming the arm, for parts that do not go together: before any is trained."""
+    from vantage.models.recipes import read_options, recipe
+
+    try:
+        recipe(arm.recipe, arm.site, read_options(arm.options or {}, "options"))
+    except ParameterError as error:
+        raise ParameterError(
+            error.message, where=f"finetune.arms.{name}: {error.where}", expected=error.expected,
+            found=error.found, hint=error.hint,
+        ) from error  # fmt: skip

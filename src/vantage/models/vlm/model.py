@@ -66,6 +66,11 @@ class VlmConfig:
     rates: Rates = field(default_factory=Rates)
 
     def __post_init__(self) -> None:
+        if self.tower and self.tune == "projector":
+            raise ParameterError(
+                "the tower is trained together with the decoder only", where="tower, tune",
+                expected="tune: lora or full", found=f"tune: {self.tune}",
+            )  # fmt: skip
         if self.injection and self.situated and self.injection.frame != self.situated.frame:
             raise ParameterError(
                 "coordinates and places in two frames", where="injection.frame, situated.frame",
