@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_asked import base, config, inputs, task
 
 from vantage.core.errors import ParameterError
 from vantage.core.tasks import Task
 from vantage.training.config import ArmConfig, FinetuneConfig
 from vantage.training.vlm_arm import prepare_vlm
+
+__all__ = ["base", "inputs"]  # fixtures
 
 PLAIN = FinetuneConfig("no such base", arms={"a": ArmConfig("multiview")})
 
@@ -47,3 +50,12 @@ def test_an_arm_whose_parts_do_not_fit_is_named_before_any_is_trained(
     with pytest.raises(ParameterError) as refused:
         replace(PLAIN, arms={"a": ArmConfig(), "b": ArmConfig(**arm)})
     assert refused.value.where == where
+
+
+def test_an_arm_is_trained_on_the_families_named(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    rooms, folder = request.getfixturevalue("inputs"), request.getfixturevalue("base")
+    for families in (("is",), ("is", "count")):
+        settings = replace(config(folder, 0), families=families)
+        samples = prepare_vlm(task(rooms, tmp_path, "situated", None), settings).samples
+        asked = {question.family for k in range(len(samples)) for question in samples.questions(k)}
+        assert asked == set(families)

@@ -64,7 +64,7 @@ class VlmTraining:
 
     Attributes:
         revision: of a base on the hub: commit, branch or tag; empty for its main branch.
-        weights: precision that the base is held in; what is added is float32.
+        weights: precision that the base is held in; what is trained or added is float32.
         tokens: of a micro batch at most, padding counted.
         samples: of a micro batch at most.
         micro_batches: of a step, over all processes, whose number has to divide it.

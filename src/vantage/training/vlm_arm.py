@@ -96,6 +96,7 @@ def prepare_vlm(task: Task, config: FinetuneConfig) -> VlmArm:
     prepare = Preparer.load(base.model, base.folder)
     tokens = add_tokens(prepare.tokenizer) if how.model.situated else None
     model = SpatialVlm(base.model, how.model, task.seed, tokens)
+    model.train_in_float32()
     if settings.cache_features:
         model.keep_features(base.identity.fingerprint, task.work / "features", task.progress.say)
     tell = task.progress.step
