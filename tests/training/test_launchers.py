@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from test_nodes import ARMS, SCRIPT, ended, environment, losses, start, workspace
 from toy import Toy, ToySource
 
@@ -67,6 +69,31 @@ def test_several_processes_are_sharded_by_the_second_fsdp_alone(
     with pytest.raises(ParameterError, match="not supported") as refused:
         require_known_launch()
     assert "--fsdp_version 2" in str(refused.value.expected)
+
+
+def test_the_indexed_job_of_the_docs_fits_together() -> None:
+    """Names, counts and the command's numbers; the command itself is what `test_nodes` runs."""
+    text = (Path(__file__).parents[2] / "docs/training.md").read_text()
+    (block,) = (part for part in re.findall(r"```yaml\n(.*?)```", text, re.S) if "batch/v1" in part)
+    service, job = yaml.safe_load_all(block)
+    assert (service["apiVersion"], service["kind"]) == ("v1", "Service")
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
+    spec = job["spec"]
+    pod = spec["template"]["spec"]
+    assert set(spec) == {"completionMode", "completions", "parallelism", "backoffLimit", "template"}
+    assert spec["completionMode"] == "Indexed" and pod["restartPolicy"] == "Never"
+    assert service["spec"]["clusterIP"] == "None"  # headless: each pod has a name of its own
+    assert service["spec"]["selector"] == {"job-name": job["metadata"]["name"]}
+    assert pod["subdomain"] == service["metadata"]["name"]
+    (container,) = pod["containers"]
+    (line,) = container["args"]
+    words = dict(re.findall(r"--(\w+) (\S+)", line))
+    assert container["command"] == ["sh", "-c"] and line.endswith(" -m vantage run finetune")
+    assert int(words["nnodes"]) == spec["completions"] == spec["parallelism"]
+    assert int(words["nproc_per_node"]) == container["resources"]["limits"]["nvidia.com/gpu"]
+    assert words["node_rank"] == "$JOB_COMPLETION_INDEX"
+    assert words["master_addr"] == f"{job['metadata']['name']}-0.{pod['subdomain']}"
+    assert {v["name"] for v in pod["volumes"]} == {v["name"] for v in container["volumeMounts"]}
 
 
 @pytest.mark.slow
