@@ -185,6 +185,30 @@ def test_a_tokenizer_of_another_model_is_refused() -> None:
         Preparer(case.model, tokenizer("<image>"), PROCESSORS["llava"]())
 
 
+def test_a_folder_without_a_tokenizer_or_with_a_damaged_one_is_named(tmp_path: Path) -> None:
+    maker = preparer("llava")
+    for part in (maker.model, maker.tokenizer, maker.image_processor):
+        part.save_pretrained(tmp_path)
+    file = tmp_path / "tokenizer.json"
+    for damage in (lambda: file.write_bytes(file.read_bytes()[:-40]), file.unlink):
+        damage()
+        with pytest.raises(ContractError, match="tokenizer cannot be read") as refused:
+            Preparer.load(maker.model, tmp_path)
+        assert refused.value.where == str(tmp_path)
+
+
+def test_words_that_the_model_has_no_rows_for_are_named() -> None:
+    maker = preparer("llava")
+    asked, shown = texts(maker.family.placeholder), pictures()
+    maker.tokenizer.add_tokens([f"beyond{number}" for number in range(200)])
+    lost = maker.tokenizer.convert_tokens_to_ids("beyond199")
+    assert lost >= maker.model.get_input_embeddings().num_embeddings
+    maker(asked, shown)  # unused words harm nobody
+    with pytest.raises(ContractError, match="not this model's") as refused:
+        maker([asked[0], f"{asked[1]} beyond199"], shown)
+    assert "beyond199" in str(refused.value.found) and "sample 1" in str(refused.value.where)
+
+
 def test_prompts_that_do_not_fit_their_images_are_refused() -> None:
     maker = preparer("llava")
     asked, shown = texts("<image>"), pictures()

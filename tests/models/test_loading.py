@@ -202,7 +202,7 @@ def test_an_unknown_family_is_refused_before_weights_are_read(tmp_path: Path) ->
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "florence2"}))
     with pytest.raises(ParameterError, match="florence2") as caught:
         load_vlm(tmp_path)
-    assert "qwen3_vl" in str(caught.value)
+    assert "qwen3_vl" in str(caught.value) and caught.value.where == str(tmp_path / "config.json")
 
 
 def test_no_folder_and_no_hub_name_is_told(tmp_path: Path) -> None:

@@ -48,11 +48,28 @@ def test_published_choices_stand_until_an_arm_says_otherwise() -> None:
         ("posealign", {"encoder": {"kind": "pose_point"}}, "does not read"),
         ("posealign", {"align": {"mode": "embed"}, "encoder": {"kind": "mlp"}}, "does not read"),
         ("grounded", {"align": {"mode": "transform", "frame": "ego_camera"}}, "level frame"),
+        ("multiview", {"lora": {"rank": 4}}, "adapters that are not trained"),
+        ("situated", {"tune": "projector", "lora": {}}, "adapters that are not trained"),
+        ("situated", {"encoder": {"kind": "mlp"}}, "an encoder that nothing enters through"),
     ],
 )
 def test_parts_that_do_not_go_together_are_refused(name: Any, options: Any, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         made(name, **options)
+
+
+@pytest.mark.parametrize("mode", ["transform", "embed"])
+@pytest.mark.parametrize("name", ["posealign", "multiview", "grounded"])
+def test_a_pose_that_only_coordinates_tell_needs_coordinates(name: Any, mode: str) -> None:
+    with pytest.raises(ParameterError, match="no coordinates to tell the pose by") as refused:
+        made(name, "none", align={"mode": mode})
+    assert refused.value.found == f"site: none with align.mode: {mode}"
+
+
+def test_without_coordinates_a_pose_is_told_in_words_or_not_at_all() -> None:
+    for mode in ("prompt", "none"):
+        assert made("posealign", "none", align={"mode": mode}).model.injection is None
+    assert made("multiview", "none").align is None
 
 
 @pytest.mark.parametrize(
@@ -63,3 +80,13 @@ def test_parts_that_do_not_go_together_are_refused(name: Any, options: Any, mess
 def test_a_wrong_option_is_named(options: Any, key: str) -> None:
     with pytest.raises(ParameterError, match=key):
         read_options(options, "finetune.arms.a.options")
+
+
+def test_an_unknown_option_is_told_those_beside_it() -> None:
+    with pytest.raises(ParameterError) as refused:
+        read_options({"tune": "lora", "lora": {"r": 3}}, "options")
+    assert refused.value.where == "options.lora.r" and refused.value.found == "r"
+    assert refused.value.expected == "one of alpha, dropout, rank"
+    with pytest.raises(ParameterError) as refused:
+        read_options({"tunes": "lora"}, "options")
+    assert refused.value.expected == ("one of align, dialogs, encoder, lora, rates, situated, tower, tune")

@@ -205,8 +205,10 @@ def test_a_source_says_what_it_follows_from_and_what_it_holds() -> None:
     assert len({s.digest() for s in [plain, *others]}) == 5
     assert list(plain.lengths()) == realistic(90)[0].tolist()
     assert plain.smallest().sample_ids == (str(realistic(90)[0].argmin()),)
-    with pytest.raises(ParameterError, match="divided evenly"):
+    with pytest.raises(ParameterError, match="divided evenly") as refused:
         plain.batch(0, 0, 3)
+    assert refused.value.where == "finetune.vlm.micro_batches"
+    assert refused.value.expected == "a multiple of 3 processes"
 
 
 @given(st.integers(0, 50), st.lists(st.integers(1, 40), max_size=12), st.integers(60, 150))

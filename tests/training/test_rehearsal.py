@@ -58,6 +58,16 @@ def test_what_cannot_be_trained_is_said_in_the_dry_run(
     use_samples()
     with pytest.raises(ParameterError, match="evenly"):
         lines(tmp_path, small_base, scenes=3, accumulate=2)
+    with pytest.raises(ParameterError, match="evenly"):
+        lines(tmp_path, small_base, scenes=3, processes=2)
+
+
+def test_the_share_of_one_process_is_told(
+    small_base: Path, use_samples: Callable[[], None], tmp_path: Path
+) -> None:
+    use_samples()
+    text = "\n".join(lines(tmp_path, small_base, scenes=4, processes=2))
+    assert "2 a step in 1 micro batches (each of 2 processes)" in text
 
 
 def test_the_stage_names_it() -> None:

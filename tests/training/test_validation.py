@@ -84,6 +84,20 @@ def test_a_loss_that_is_no_number_stops_before_anything_is_learned_from_it(tmp_p
     assert all(torch.allclose(v, whole.state_dict()[k], atol=3e-6) for k, v in healed.state_dict().items())
 
 
+def test_a_base_that_is_no_number_itself_is_what_is_blamed(tmp_path: Path) -> None:
+    model = Toy()
+    with torch.no_grad():
+        model.tower.weight[2, 3] = float("nan")
+    with pytest.raises(VantageError, match="the loss is nan") as caught:
+        train(model, ToySource(), Plan(2, "key", precision="fp32"), tmp_path, Silent())
+    assert "tower.weight is not finite itself" in str(caught.value.hint)
+    assert "step 1" in str(caught.value.where)
+    with pytest.raises(VantageError) as caught:
+        plan = Plan(20, "key", precision="fp32")
+        train(Toy(), ToySource(poison="step 0 row 1"), plan, tmp_path, Silent())
+    assert "not finite itself" not in str(caught.value.hint)
+
+
 def test_a_gradient_that_is_no_number_stops_as_well(tmp_path: Path) -> None:
     class Steep(Toy):
         def forward(self, batch: ToyBatch):  # type: ignore[no-untyped-def]

@@ -15,7 +15,7 @@ class BaseConfig:
             vision-language model: its folder or its name on the hub, of which a registered model keeps name,
             commit and fingerprint alone.
         revision: of a model on the hub: commit, branch or tag; empty for its main branch.
-        weights: precision that a vision-language model is held in; what is added is float32.
+        weights: precision that a vision-language model is held in; what is trained or added is float32.
     """
 
     model: str = "shipped"

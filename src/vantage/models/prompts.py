@@ -74,13 +74,11 @@ class Preparer:
     def load(cls, model: Any, folder: Path) -> Preparer:
         """With tokenizer and image processor from a model's folder (NVILA keeps them in two of its parts).
 
-        Raises as `image_processor` does.
+        Raises as `image_processor` does, and `ContractError` for a tokenizer that is missing or damaged.
         """
-        from transformers import AutoTokenizer
-
         words = folder / "llm" if (folder / "llm").is_dir() else folder
         pixels = folder / "vision_tower" if (folder / "vision_tower").is_dir() else folder
-        tokenizer = AutoTokenizer.from_pretrained(words, trust_remote_code=False, local_files_only=True)
+        tokenizer = _tokenizer(words)
         inner = image_processor(pixels)
         return cls(model, tokenizer, family_of(model).image_processor(model, inner))
 
@@ -113,6 +111,7 @@ class Preparer:
         tokens = {name: encoded[name] for name in ("input_ids", "attention_mask")}
         for number, length in enumerate(encoded["attention_mask"].sum(1).tolist()):
             self.require_context(length, where[number])
+            self.require_known(ids[number].tolist(), where[number])
         inputs = {**tokens, **self.family.extra_inputs(ids, image_id), **shown.inputs}
         return Prepared(inputs, shown.samples)
 
@@ -135,6 +134,22 @@ class Preparer:
         first, *rest = text.split(self.family.placeholder)
         return first + "".join(image + part for image, part in zip(written, rest, strict=True))
 
+    def require_known(self, ids: Sequence[int], where: str, beyond: Sequence[int] = ()) -> None:
+        """Raise `ContractError`, naming `where`, for a token that the model has no row for.
+
+        `beyond` are ids that have vectors of their own.
+        """
+        rows = int(self.model.get_input_embeddings().num_embeddings)
+        if max(ids, default=0) < rows:
+            return
+        if lost := sorted({i for i in ids if i >= rows} - set(beyond)):
+            words = self.tokenizer.convert_ids_to_tokens(lost[:3])
+            raise ContractError(
+                "the tokenizer is not this model's", where=where, expected=f"ids below {rows}",
+                found=", ".join(f"{word!r}: {i}" for i, word in zip(lost, words, strict=False)),
+                hint="take the tokenizer from the model's own folder",
+            )  # fmt: skip
+
     def require_context(self, length: int, where: str) -> None:
         """Raise `ParameterError`, naming `where`, for a prompt longer than the model's context."""
         most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
@@ -144,6 +159,20 @@ class Preparer:
                 expected=f"at most {most} tokens", found=f"{length} tokens",
                 hint="show fewer views, or smaller ones",
             )  # fmt: skip
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # of the tokenizers library: it has no kinds
+        known = sorted(path.name for path in folder.glob("*token*"))
+        raise ContractError(
+            "the tokenizer cannot be read", where=folder, expected="tokenizer.json, tokenizer_config.json",
+            found=f"{', '.join(known) or 'none'} ({str(error).strip().splitlines()[0][:200]})",
+            hint="download the model again, its tokenizer too",
+        ) from error  # fmt: skip
 
 
 def image_processor(folder: Path) -> Any:
@@ -159,7 +188,8 @@ def image_processor(folder: Path) -> Any:
     import transformers
 
     path = folder / "preprocessor_config.json"
-    value = read_json(path if path.is_file() else folder / "processor_config.json")
+    other = folder / "processor_config.json"
+    value = read_json(other if other.is_file() and not path.is_file() else path)
     value = value.get("image_processor", value)
     name = str(value.get("image_processor_type")).removesuffix("Fast").removesuffix("Pil") + "Pil"
     kind = getattr(transformers, name, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,8 +30,8 @@ class RecipeOptions:
     Attributes:
         tune: `projector`, `lora` or `full`.
         tower: whether the vision tower is trained too.
-        lora: of `tune: lora`.
-        encoder: of the coordinates.
+        lora: of `tune: lora`, and of nothing else.
+        encoder: of the coordinates, where there are some.
         situated: layout and situation modelling, beside any recipe that tells no pose; always in the
             `aligned` world, whatever its `frame` says.
         align: how the ego pose reaches the model.
@@ -41,7 +41,7 @@ class RecipeOptions:
 
     tune: Tune | None = None
     tower: bool | None = None
-    lora: LoraSettings = field(default_factory=LoraSettings)
+    lora: LoraSettings | None = None
     encoder: EncoderConfig | None = None
     situated: SituatedConfig | None = None
     align: AlignConfig | None = None
@@ -79,8 +79,14 @@ def read_options(values: Mapping[str, Any], where: str) -> RecipeOptions:
             "not a recipe's option", where=".".join([where, *map(str, first["loc"])]), expected=first["msg"],
             found=first["input"],
         ) from error  # fmt: skip
-    if unknown := sorted(_keys(values) - _keys(asdict(found))):
-        raise ParameterError("unknown key", where=f"{where}.{unknown[0]}", found=unknown[0])
+    known = _keys(asdict(found))
+    if unknown := sorted(_keys(values) - known):
+        inside, _, name = unknown[0].rpartition(".")
+        parted = [key.rpartition(".") for key in known]
+        beside = sorted(last for before, _, last in parted if before == inside)
+        raise ParameterError(
+            "unknown key", where=f"{where}.{unknown[0]}", expected=f"one of {', '.join(beside)}", found=name
+        )
     return found
 
 
@@ -133,13 +139,19 @@ def recipe(
         frame = situated.frame
     elif align is not None:
         frame = align.sample_frame
+    tune = own.tune or preset.model.tune
+    if own.lora is not None and tune != "lora":
+        raise ParameterError(
+            "settings of adapters that are not trained", where="lora, tune", expected="tune: lora",
+            found=f"tune: {tune}", hint="set tune: lora, or take lora out",
+        )  # fmt: skip
     model = replace(
         preset.model,
         injection=_injection(preset, site, frame, own.encoder, align),
         situated=situated,
-        tune=own.tune or preset.model.tune,
+        tune=tune,
         tower=preset.model.tower if own.tower is None else own.tower,
-        lora=own.lora,
+        lora=own.lora or preset.model.lora,
         rates=own.rates or preset.model.rates,
     )
     return Recipe(model, align, dialogs)
@@ -154,6 +166,7 @@ def _injection(
 ) -> InjectionConfig | None:
     before = preset.model.injection
     if site == "none" or (site is None and before is None):
+        _require_unused(encoder, align)
         return None
     found = before or InjectionConfig()
     chosen = encoder or found.encoder
@@ -166,6 +179,23 @@ def _injection(
             found=f"{chosen.kind} with {align.mode}",
         )  # fmt: skip
     return InjectionConfig(site or found.site, frame, chosen)
+
+
+def _require_unused(encoder: EncoderConfig | None, align: AlignConfig | None) -> None:
+    """Raise `ParameterError` for what a model without coordinates would never hear of."""
+    if align is not None and align.mode in ("transform", "embed"):
+        raise ParameterError(
+            "no coordinates to tell the pose by", where="site, align.mode",
+            expected="a site, or the pose in words (prompt) or not at all (none)",
+            found=f"site: none with align.mode: {align.mode}",
+            hint="name a site, or take align.mode: none for the baseline",
+        )  # fmt: skip
+    if encoder is not None:
+        raise ParameterError(
+            "an encoder that nothing enters through", where="encoder, site",
+            expected="pre_vit, post_vit or post_projector", found="none",
+            hint="name a site, or take encoder out",
+        )  # fmt: skip
 
 
 _METRES = EncoderConfig("sinusoid_mlp", "metres")

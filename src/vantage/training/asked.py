@@ -67,7 +67,8 @@ class AskedQuestions:
     def ask(self, step: int, run: OpenRun) -> None:
         """Ask after some steps, with the model in evaluation mode, and show what was said so far."""
         before = [row for row in self._kept() if row.step < step]
-        found = [row for index in sorted(self.chosen) for row in self._answers(step, index)]
+        with self.vlm.model.mixed():
+            found = [row for index in sorted(self.chosen) for row in self._answers(step, index)]
         rows = before + found
         self.folder.mkdir(parents=True, exist_ok=True)
         atomic.write_json(self.folder / _FILE, [asdict(row) for row in rows])

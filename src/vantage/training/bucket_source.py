@@ -34,8 +34,8 @@ class BucketBatches:
         """The micro batches of a process; `ParameterError` where a step's batches cannot be divided so."""
         if self.buckets.parts % world:
             raise ParameterError(
-                "a step's batches cannot be divided evenly", where="number of processes",
-                expected=f"a divisor of {self.buckets.parts}", found=world,
+                "a step's micro batches cannot be divided evenly", where="finetune.vlm.micro_batches",
+                expected=f"a multiple of {world} processes", found=self.buckets.parts,
             )  # fmt: skip
         number, turn = divmod(step, self.buckets.rounds)
         own = self._epoch(number).rounds[turn][rank::world]

@@ -40,12 +40,6 @@ class ArmConfig:
     lr_position: Annotated[float, Gt(0)] | None = None
     options: dict[str, Any] | None = None
 
-    def __post_init__(self) -> None:
-        if self.options is not None:
-            from vantage.models.recipes import read_options
-
-            read_options(self.options, "options")
-
     @property
     def entry(self) -> Site:
         """The pocket model's site."""
@@ -95,14 +89,15 @@ class FinetuneConfig:
     Attributes:
         base: what is trained.
         steps: training steps.
-        scenes: situations in a batch, over all processes.
+        scenes: situations in a batch, over all processes; of the pocket model (others: `vlm.micro_batches`).
         questions: questions asked of each, at most.
         warm_up: steps until the full learning rate.
         threads: of torch; results are equal for equal thread counts only.
         precision: `bf16` is faster where the processor has it; `auto` uses it there and `fp32` elsewhere.
         checkpoint_every: steps between checkpoints.
         accumulate: micro batches that each process divides its share of a step's situations into; the losses
-            are the same but for rounding, the memory is less.
+            are the same but for rounding, the memory is less. Of the pocket model (others:
+            `vlm.micro_batches`).
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
         workers: threads that prepare batches ahead; results are the same for any number.
         processes: how many processes of this machine train an arm together, each on its own GPU if any;
@@ -154,6 +149,9 @@ class FinetuneConfig:
                 "nothing is validated", where="finetune.patience, finetune.keep",
                 expected="finetune.validate_every above 0", found="0",
             )  # fmt: skip
+        for name, arm in self.arms.items():
+            if arm.recipe != "multiview" or arm.options is not None:
+                _require_recipe(name, arm)
 
     def arm(self, name: str) -> ArmConfig:
         """The arm of that name; `ParameterError` with the names there are."""
@@ -162,3 +160,16 @@ class FinetuneConfig:
                 "no such arm", where="finetune.arms", expected=", ".join(self.arms), found=name
             )
         return self.arms[name]
+
+
+def _require_recipe(name: str, arm: ArmConfig) -> None:
+    """Raise `ParameterError`, naming the arm, for parts that do not go together: before any is trained."""
+    from vantage.models.recipes import read_options, recipe
+
+    try:
+        recipe(arm.recipe, arm.site, read_options(arm.options or {}, "options"))
+    except ParameterError as error:
+        raise ParameterError(
+            error.message, where=f"finetune.arms.{name}: {error.where}", expected=error.expected,
+            found=error.found, hint=error.hint,
+        ) from error  # fmt: skip

@@ -11,7 +11,11 @@ from typing import Literal
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate.utils import (
+    DistributedDataParallelKwargs,
+    GradientAccumulationPlugin,
+    InitProcessGroupKwargs,
+)
 
 from vantage.core.errors import ParameterError
 from vantage.training.protocols import Recomputes, Trainable
@@ -25,7 +29,7 @@ def use_bf16(precision: Precision) -> bool:
     if precision != "auto":
         return precision == "bf16"
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
@@ -43,16 +47,21 @@ def threads(count: int) -> Iterator[None]:
 def accelerator() -> Accelerator:
     """accelerate as its launcher (or torch's) started this process: alone, one of many, sharded or not.
 
-    Precision and accumulation are the loop's own: both must weigh by learned tokens and be the same bytes for
-    a process alone.
+    Precision, accumulation and compilation are the loop's own, whatever the launcher's settings say: they
+    must weigh by learned tokens and be the same bytes for a process alone.
+
+    Raises `ParameterError` as `require_known_launch` does.
     """
+    require_known_launch()
     count = torch.get_num_threads()
     # A recipe's head may have nothing to learn from a batch.
     spread = DistributedDataParallelKwargs(find_unused_parameters=True)
     waits = InitProcessGroupKwargs(timeout=timedelta(seconds=patience_s()))
     made = Accelerator(
-        cpu=not torch.cuda.is_available(), mixed_precision="no", kwargs_handlers=[spread, waits]
-    )
+        cpu=not torch.cuda.is_available(), mixed_precision="no", dynamo_backend="no",
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        kwargs_handlers=[spread, waits],
+    )  # fmt: skip
     torch.set_num_threads(count)  # accelerate sets its own among many processes
     return made
 
@@ -78,6 +87,34 @@ def mode(model: Trainable, training: bool) -> Iterator[None]:
 def launched() -> bool:
     """Whether a launcher started this process as one of several."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def require_known_launch() -> None:
+    """Raise `ParameterError` where a launcher asks accelerate for a way to train that the loop does not know.
+
+    Among several processes FSDP has to be the second: the first flattens parameters, so that what is trained
+    has no names to save it by.
+    """
+    for name, tool in (
+        ("DEEPSPEED", "DeepSpeed"), ("MEGATRON_LM", "Megatron-LM"), ("PARALLELISM_CONFIG", "parallelism"),
+    ):  # fmt: skip
+        if _asked_for(f"ACCELERATE_USE_{name}"):
+            raise _unknown_launch(f"ACCELERATE_USE_{name}", "DDP or FSDP2", tool)
+    version = os.environ.get("FSDP_VERSION", "1")
+    if launched() and _asked_for("ACCELERATE_USE_FSDP") and version != "2":
+        raise _unknown_launch("FSDP_VERSION", "2 (accelerate launch --fsdp_version 2)", version)
+
+
+def _asked_for(name: str) -> bool:
+    return os.environ.get(name, "false").lower() in ("true", "1")
+
+
+def _unknown_launch(where: str, expected: str, found: str) -> ParameterError:
+    return ParameterError(
+        "a launcher asks for a way to train that is not supported", where=f"environment, {where}",
+        expected=expected, found=found,
+        hint="change accelerate's arguments or configuration, or unset the variable",
+    )  # fmt: skip
 
 
 def patience_s() -> float:

@@ -21,7 +21,7 @@ from vantage.core.tasks import Facts, Task
 from vantage.core.tracking import NoRun, OpenRun
 from vantage.training.config import FinetuneConfig
 from vantage.training.nodes import Nodes
-from vantage.training.place import launched
+from vantage.training.place import launched, require_known_launch
 from vantage.training.told import error_of, heard, tail, tell
 
 PROGRAM: tuple[str, ...] = ("-m", "vantage.training")
@@ -38,10 +38,11 @@ def in_processes(task: Task, config: FinetuneConfig) -> Facts:
     They are started here, unless a launcher started as many: then each has its own beside it.
 
     Raises:
-        ParameterError: a launcher started another number of processes.
+        ParameterError: a launcher started another number of processes, or asks for what is not supported.
         VantageError: what a process raised, or that one of them ended without a word, with the end of what
             they wrote (all of it is in `processes.log` of the task's work).
     """
+    require_known_launch()
     job, log = task.work / "processes.json", task.work / "processes.log"
     atomic.write_text(job, json.dumps(_described(task, config)))
     nodes = join() if launched() else None

@@ -28,16 +28,21 @@ def rehearse(task: Task, config: FinetuneConfig) -> list[str]:
     """Lines that tell what training the arm `task.item` would be; see `stage.finetune` for what is raised."""
     with threads(config.threads), TemporaryDirectory() as work:
         made = prepare(replace(task, work=Path(work)), config)
-        return [*tree_text(parameter_tree(made.arm)), *cost_of(made.arm, made.source, made.plan)]
+        return [
+            *tree_text(parameter_tree(made.arm)),
+            *cost_of(made.arm, made.source, made.plan, config.processes),
+        ]
 
 
-def cost_of(model: Trainable, source: BatchSource, plan: Plan) -> list[str]:
-    """Tokens, memory and time, from a step on the smallest sample. The model is changed by it.
+def cost_of(model: Trainable, source: BatchSource, plan: Plan, processes: int = 1) -> list[str]:
+    """Tokens, memory and time of one of `processes`, from a step on the smallest sample, which changes the
+    model.
 
     Memory and time are taken to grow with the tokens: a rough guess, high for models whose cost does not lie
-    in their tokens.
+    in their tokens. Raises `ParameterError` where a step cannot be divided among the processes.
     """
     assert isinstance(source, Measured) and isinstance(model, torch.nn.Module)
+    micros = source.batch(0, 0, processes)
     place = accelerator()
     if plan.gradient_checkpointing:
         recompute(model)
@@ -52,7 +57,7 @@ def cost_of(model: Trainable, source: BatchSource, plan: Plan) -> list[str]:
         started = time.perf_counter()
         stepper.learn(source, 0, [smallest], optimiser)
         seconds = time.perf_counter() - started
-    lengths, micros = source.lengths(), source.batch(0, 0, 1)
+    lengths = source.lengths()
     samples = sum(len(micro.sample_ids) for micro in micros)
     largest = max(len(micro.sample_ids) for micro in micros) * max(lengths)
     step_s = seconds * samples * sum(lengths) / len(lengths) / min(lengths)
@@ -61,7 +66,8 @@ def cost_of(model: Trainable, source: BatchSource, plan: Plan) -> list[str]:
     activations = kept.size * largest / min(lengths)
     return [
         f"tokens of a sample: {min(lengths)} to {max(lengths)}, median {median(lengths):.0f}; {len(lengths)} "
-        f"samples, {samples} a step in {len(micros)} micro batches",
+        f"samples, {samples} a step in {len(micros)} micro batches"
+        + (f" (each of {processes} processes)" if processes > 1 else ""),
         f"a step on the smallest sample: loss {first.loss:.3f}, {seconds:.3f} s",
         f"memory: about {_mb(held + 3 * trained + activations)} (parameters {_mb(held)}, gradients and "
         f"optimiser {_mb(3 * trained)}, activations of the largest micro batch {_mb(activations)}), and the "

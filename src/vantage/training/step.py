@@ -131,9 +131,23 @@ class Stepper:
         return gathered.cpu()
 
     def _not_finite(self, what: str, value: float, step: int, ids: Sequence[str]) -> VantageError:
+        broken = _not_finite_in(self.model)
+        cause = (
+            f"the model's {broken} is not finite itself: take a sound base"
+            if broken
+            else ("look at these samples, or lower the learning rates")
+        )
         return VantageError(
             f"the {what} is {value}", where=f"step {step + 1}, samples {', '.join(ids)}",
             expected="a finite number",
-            hint="look at these samples, or lower the learning rates; nothing was learned from this step, "
-            "and the last checkpoint is intact",
+            hint=f"{cause}; nothing was learned from this step, and the last checkpoint is intact",
         )  # fmt: skip
+
+
+def _not_finite_in(model: Trainable) -> str:
+    """The first parameter that holds a number that is not finite, of this process's share; empty for none."""
+    for name, parameter in model.named_parameters():
+        own = parameter.to_local() if hasattr(parameter, "to_local") else parameter
+        if not bool(own.isfinite().all()):
+            return str(name)
+    return ""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vantage.core.errors import ParameterError
 from vantage.core.hashing import digest_json
 from vantage.core.tasks import Task
 from vantage.models.grounded.turns import GroundedTurns
@@ -83,17 +84,19 @@ def prepare_vlm(task: Task, config: FinetuneConfig) -> VlmArm:
     """Build the arm `task.item`.
 
     Raises:
-        ParameterError: a recipe's parts that do not go together, a family that is not supported, a dialog
-            that is too long.
+        ParameterError: a recipe's parts that do not go together, a setting of the pocket model's, a family
+            that is not supported, a dialog that is too long.
         ContractError: nothing to train on; a base that is damaged; patches of other pictures than it sees.
         ResourceError: the hub cannot give the base.
     """
     arm, settings, inputs = config.arm(task.item), config.vlm, dict(task.inputs)
+    _require_heard(config, task.item)
     how = recipe_of(arm)
     base = load_vlm(config.base.model, config.base.revision or None, config.base.weights)
     prepare = Preparer.load(base.model, base.folder)
     tokens = add_tokens(prepare.tokenizer) if how.model.situated else None
     model = SpatialVlm(base.model, how.model, task.seed, tokens)
+    model.train_in_float32()
     if settings.cache_features:
         model.keep_features(base.identity.fingerprint, task.work / "features", task.progress.say)
     tell = task.progress.step
@@ -123,3 +126,18 @@ def prepare_vlm(task: Task, config: FinetuneConfig) -> VlmArm:
         plain, folder = samples.in_one_turn(), task.work / "asked"
         asked = AskedQuestions(vlm, plain, chosen_ids, task.item, arm, task.seed, folder)
     return VlmArm(model, batches(train), validation, base, samples, about, asked)
+
+
+def _require_heard(config: FinetuneConfig, item: str) -> None:
+    """Raise `ParameterError` for a setting that would change nothing."""
+    arm = config.arm(item)
+    for name, found, unset, hint in (
+        (f"arms.{item}.lr_projector", arm.lr_projector, None, f"set arms.{item}.options.rates.projector"),
+        (f"arms.{item}.lr_position", arm.lr_position, None, f"set arms.{item}.options.rates.position"),
+        ("accumulate", config.accumulate, 1, "set finetune.vlm.micro_batches"),
+    ):
+        if found != unset:
+            raise ParameterError(
+                "a setting of the pocket model's", where=f"finetune.{name}",
+                expected="none" if unset is None else unset, found=found, hint=hint,
+            )  # fmt: skip

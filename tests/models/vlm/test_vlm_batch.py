@@ -181,6 +181,16 @@ def test_a_dialog_beyond_the_context_names_its_sample() -> None:
     assert "sample room0" in str(caught.value)
 
 
+def test_a_word_that_the_model_has_no_row_for_names_its_sample() -> None:
+    prepare = preparer("llava")
+    prepare.tokenizer.add_tokens([f"beyond{number}" for number in range(200)])
+    rows = samples(prepare)
+    odd = replace(rows[0], dialogs=((Turn("where ?", "beyond199"),),))
+    with pytest.raises(ContractError, match="not this model's") as refused:
+        collate([odd, rows[1]], prepare)
+    assert "sample room0" in str(refused.value.where) and "beyond199" in str(refused.value.found)
+
+
 def test_every_dialog_becomes_a_row() -> None:
     prepare = preparer("llava")
     both = replace(samples(prepare)[0], dialogs=((Turn("where ?", "here"),), (Turn("is it ?", "the chair"),)))

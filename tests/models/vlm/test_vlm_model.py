@@ -59,6 +59,43 @@ def test_after_steps_exactly_what_was_to_be_trained_has_changed(name: str, tune:
     assert any(p.grad.any() for n, p in model.trained().items() if n.startswith("encoder."))
 
 
+@pytest.mark.parametrize("tune", TUNES)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_beside_a_base_in_bfloat16_what_is_trained_learns_in_float32(name: str, tune: Any) -> None:
+    """Steps of 1e-6 of numbers around 0.2: bfloat16 would round every one of them away."""
+    prepare = preparer(name)
+    batch = collate(samples(prepare), prepare)
+    with torch.no_grad():
+        plain = prepare.model(**batch.inputs, labels=batch.labels).loss
+    model = SpatialVlm(prepare.model.bfloat16(), VlmConfig(tune=tune, lora=SMALL), 0)
+    model.train_in_float32()
+    trained = model.trained()
+    assert {p.dtype for p in trained.values()} == {torch.float32}
+    assert {p.dtype for n, p in model.named_parameters() if n not in trained} == {torch.bfloat16}
+    assert torch.allclose(model(batch).total, plain, rtol=0.05)
+    before = {key: value.detach().clone() for key, value in trained.items()}
+    optimiser = torch.optim.SGD(trained.values(), 1.0)
+    model(batch).total.backward()
+    for parameter in trained.values():
+        if parameter.grad is not None:
+            parameter.grad = parameter.grad.sign() * 1e-6
+    optimiser.step()
+    for key, parameter in trained.items():
+        moved = (parameter != before[key]).flatten()
+        pushed = torch.zeros_like(moved) if parameter.grad is None else (parameter.grad != 0).flatten()
+        assert moved[pushed].float().mean() > 0.9 or not pushed.any(), key
+    assert any(p.grad is not None and p.grad.any() for n, p in trained.items() if n.startswith("base."))
+
+
+def test_a_base_in_float32_knows_of_no_second_precision() -> None:
+    model, batch = made("llava", VlmConfig(tune="full"))
+    plain = model(batch).total
+    model.train_in_float32()
+    assert torch.equal(model(batch).total, plain)
+    with model.mixed():
+        assert not torch.is_autocast_enabled("cpu")
+
+
 @pytest.mark.parametrize("site", get_args(Site))
 @pytest.mark.parametrize("name", FAMILIES)
 def test_each_part_has_its_rate(name: str, site: Any) -> None:

@@ -8,7 +8,7 @@ from vantage.core.errors import ParameterError
 from vantage.core.names import Names
 from vantage.models.families.base import Family, Site
 
-__all__ = ["FAMILIES", "Family", "Site", "family_of"]
+__all__ = ["FAMILIES", "Family", "Site", "family_named", "family_of"]
 
 FAMILIES: Final[Names[Family]] = Names(
     "model family",
@@ -34,9 +34,14 @@ def family_of(model: Any) -> Family:
     Raises `ParameterError`, with the families there are, when it is none of them.
     """
     kind = str(getattr(getattr(model, "config", None), "model_type", type(model).__name__))
+    return family_named(kind, type(model).__name__)
+
+
+def family_named(kind: str, where: object) -> Family:
+    """The family of a `model_type`; `where` is named in the error. Raises as `family_of` does."""
     if kind not in FAMILIES.names():
         raise ParameterError(
-            f"no 3D position embedding for models of type {kind!r}", where=type(model).__name__,
+            f"no 3D position embedding for models of type {kind!r}", where=where,
             expected=f"one of {', '.join(FAMILIES.names())}", found=kind,
             hint="add a family through the entry-point group vantage.vlm_families",
         )  # fmt: skip

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from vantage.core.errors import ContractError, ResourceError
-from vantage.models.families import Family, family_of
+from vantage.models.families import family_named
 from vantage.models.families.nvila import NvilaForConditionalGeneration
 from vantage.models.loading.nvila import is_nvila, nvila_config, nvila_entries, read_tensors
 from vantage.models.loading.weights import Entry, entries, fingerprint, read_json
@@ -128,7 +128,8 @@ def _stock(
 ) -> tuple[Any, Mapping[str, Any], dict[str, Entry]]:
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    _require_family(values)
+    # Asked before gigabytes are read.
+    family_named(str(values.get("model_type", "unknown")), folder / "config.json")
     found = entries(folder)
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     model, report = AutoModelForImageTextToText.from_pretrained(
@@ -136,15 +137,6 @@ def _stock(
         local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True,
     )  # fmt: skip
     return model, report, found
-
-
-def _require_family(values: Mapping[str, Any]) -> Family:
-    """The family of a configuration, asked before gigabytes are read."""
-
-    class _Described:
-        config = type("config", (), {"model_type": values.get("model_type", "unknown")})
-
-    return family_of(_Described())
 
 
 def _require_complete(folder: Path, report: Mapping[str, Any], found: Mapping[str, Entry]) -> None:

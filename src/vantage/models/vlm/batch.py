@@ -16,6 +16,7 @@ from vantage.models.families import Family
 from vantage.models.patch_geometry import BatchGeometry, Grid, PatchGrid
 from vantage.models.prompts import Preparer, Shown
 from vantage.models.situated import Cameras, head_text
+from vantage.models.situated.tokens import NAMES
 from vantage.models.vlm.dialog import NOT_LEARNED, pieces, starts_with_special
 from vantage.models.vlm.prefix_inputs import prefix_inputs
 from vantage.models.vlm.sample import Sample, Turn, View
@@ -102,7 +103,8 @@ def collate(samples: Sequence[Sample], prepare: Preparer, head: Head = plain_hea
         draw: see `Batch`.
 
     Raises:
-        ContractError: points that are not those of the pictures the model sees; view and sample are named.
+        ContractError: points that are not those of the pictures the model sees, a token that the model has no
+            row for; view and sample are named.
         ParameterError: a dialog longer than the model's context; a sample of several dialogs for a model that
             cannot share their views.
     """
@@ -172,7 +174,9 @@ def encoded(
         found = tokenizer(text, add_special_tokens=special and number == 0)["input_ids"]
         ids += found
         learned += [piece.learned] * len(found)
-    prepare.require_context(len(ids), f"sample {sample.sample_id}")
+    where = f"sample {sample.sample_id}"
+    prepare.require_context(len(ids), where)
+    prepare.require_known(ids, where, tokenizer.convert_tokens_to_ids(list(NAMES)))
     return torch.tensor(ids), torch.tensor(learned)
 
 

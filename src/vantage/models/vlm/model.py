@@ -66,6 +66,11 @@ class VlmConfig:
     rates: Rates = field(default_factory=Rates)
 
     def __post_init__(self) -> None:
+        if self.tower and self.tune == "projector":
+            raise ParameterError(
+                "the tower is trained together with the decoder only", where="tower, tune",
+                expected="tune: lora or full", found=f"tune: {self.tune}",
+            )  # fmt: skip
         if self.injection and self.situated and self.injection.frame != self.situated.frame:
             raise ParameterError(
                 "coordinates and places in two frames", where="injection.frame, situated.frame",
@@ -118,6 +123,7 @@ class SpatialVlm(nn.Module):
                 )  # fmt: skip
             self.situated = Situated(base, tokens, config.situated, _seed(seed, "situated"))
         self.features: TowerCache | None = None
+        self._held: torch.dtype | None = None
         self._rates = self._all_rates()
 
     def keep_features(self, base: str, folder: Path, say: Callable[[str], None] = lambda _line: None) -> None:
@@ -126,6 +132,34 @@ class SpatialVlm(nn.Module):
         Arguments and errors are `TowerCache`'s.
         """
         self.features = TowerCache(self.base, self.family, self.config.injection, base, folder, say)
+
+    def train_in_float32(self) -> None:
+        """Hold in float32 what is trained, whatever the base is held in; passes run under autocast then.
+
+        In bfloat16 neighbouring numbers lie further apart than what a step of these rates adds: most of what
+        is learned would be rounded away.
+        """
+        kinds = {parameter.dtype for parameter in self.base.parameters()} - {torch.float32}
+        if not kinds:
+            return
+        (self._held,) = kinds
+        for parameter in self.trained().values():
+            parameter.data = parameter.data.float()
+
+    @contextmanager
+    def mixed(self) -> Iterator[None]:
+        """Passes of a model that is held in two precisions; nothing changes for any other."""
+        if self._held is None:
+            yield
+            return
+        held = self._held
+        # Some models put a frozen part's features among their words, which have to be of one precision.
+        words = self.base.get_input_embeddings().register_forward_hook(lambda _m, _a, rows: rows.to(held))
+        try:
+            with torch.autocast(self.base.device.type, held):
+                yield
+        finally:
+            words.remove()
 
     def trained(self) -> dict[str, nn.Parameter]:
         """The trained parameters by name, in a fixed order."""
@@ -143,6 +177,7 @@ class SpatialVlm(nn.Module):
     def bound(self, batch: Batch) -> Iterator[None]:
         """One pass with the batch's points and cameras bound to it."""
         with ExitStack() as stack:
+            stack.enter_context(self.mixed())
             if self.features is not None:
                 stack.enter_context(self.features.serve())
             if self.injector is not None:
@@ -158,14 +193,17 @@ class SpatialVlm(nn.Module):
 
     def logits(self, batch: Batch) -> Float[Tensor, "b t v"]:
         """Logits of every token."""
-        found: Tensor = output_head(self.base)(self.hidden(batch))
+        hidden = self.hidden(batch)
+        with self.mixed():
+            found: Tensor = output_head(self.base)(hidden)
         return found
 
     def forward(self, batch: Batch) -> Losses:
         """The mean cross entropy of the learned tokens, and what a situated model learns besides."""
         batch = batch.to(self.base.device)
         hidden = self.hidden(batch)
-        words = next_token_loss(hidden, batch.labels, output_head(self.base))
+        with self.mixed():
+            words = next_token_loss(hidden, batch.labels, output_head(self.base))
         mean = words.total / max(1, words.tokens)
         if self.situated is None:
             return Losses(mean, words.tokens)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Lt
 from torch import nn
 
-from vantage.core.errors import ContractError, ParameterError
+from vantage.core.errors import ContractError
 from vantage.models.drawing import drawn_from
 from vantage.models.families import Family
 
@@ -41,12 +41,6 @@ def select(model: Any, family: Family, tune: Tune, tower: bool = False) -> None:
         head = model.get_output_embeddings()
         parts += [] if head is None else [head]
     if tower:
-        if tune == "projector":
-            raise ParameterError(
-                "the tower is trained together with the decoder only",
-                where="tower",
-                expected="tune: lora or full",
-            )
         parts.append(family.tower(model))
     for part in parts:
         part.requires_grad_(True)
