@@ -13,6 +13,11 @@ from hypothesis import settings
 settings.register_profile("vantage", deadline=None)
 settings.load_profile("vantage")
 
+# Workers side by side share the cores, and models this small gain nothing from a second thread: each question to
+# them takes three times the processor time. Before torch and BLAS are imported; programs started here inherit it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Each start of METEOR's jar takes seconds, and every score of ScanQA starts one: it has tests of its own.
 os.environ["VANTAGE_METEOR"] = "off"
 
