@@ -24,11 +24,11 @@ demo: setup ## from raw scans to a registered model that answers questions; no G
 	@infra/demo.sh
 
 test: setup-dev ## the tests
-	pytest -n 2 --dist loadfile $(TESTS)
+	pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-train: ## training and its models with the `train` extra alone, as on a GPU machine
 	VANTAGE_VENV=.venv-train infra/setup.sh train,test
-	.venv-train/bin/python -m pytest -n 2 --dist loadfile -m "not slow" tests/training tests/models/vlm
+	.venv-train/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests/training tests/models/vlm
 
 test-gpu: ## tests/gpu with the torch that is there (PYTHON=...), nothing installed; skips say what was not tested
 	PYTHONPATH="$(CURDIR)/src:$${PYTHONPATH-}" $(PYTHON) -m pytest -o addopts="-ra -p no:cacheprovider" tests/gpu

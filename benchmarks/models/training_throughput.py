@@ -18,13 +18,12 @@ fast as (a), (c) 1.5 times as fast.
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -247,8 +246,8 @@ def peak_mib() -> float:
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
-def memory(way: str) -> None:
-    """Print the peak of an epoch's memory by one way, above what the libraries took, MiB."""
+def memory(way: str) -> float:
+    """The peak of an epoch's memory by one way, above what the libraries took, MiB."""
     sets = view_sets()
     drawn = np.random.default_rng(0).permutation(sum(len(s.dialogs) for s in sets)).tolist()
     batches = [drawn[k : k + BATCH] for k in range(0, len(drawn), BATCH)]
@@ -260,15 +259,13 @@ def memory(way: str) -> None:
         ours(padded_batches(sets, batches))
     else:
         ours(shared_batches(sets, len(batches), 0)[0])
-    print(peak_mib() - before)
+    return peak_mib() - before
 
 
 def peak_of(way: str) -> float:
-    """Peak memory in a process of its own, MiB."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--memory", way], capture_output=True, text=True, check=True
-    )
-    return float(done.stdout.split()[-1])
+    """Peak memory in a process of its own that has the libraries and nothing else, MiB."""
+    with get_context("fork").Pool(1) as own:
+        return own.apply(memory, (way,))
 
 
 def alternated(sets: Sequence[ViewSet]) -> dict[str, list[float]]:
@@ -291,16 +288,10 @@ def alternated(sets: Sequence[ViewSet]) -> dict[str, list[float]]:
 def main() -> None:
     """Print ratios of time and memory."""
     torch.set_num_threads(1)
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--memory", choices=["a", "b", "c"])
-    way = parser.parse_args().memory
-    if way:
-        memory(way)
-        return
+    peaks = {way: peak_of(way) for way in "abc"}  # before this process has done anything
     sets = view_sets()
     tokens = sum(len(ids) for s in sets for ids, _ in s.dialogs)
-    seconds, peaks = alternated(sets), {way: peak_of(way) for way in "abc"}
-    ratios = {}
+    seconds, ratios = alternated(sets), {}
     names = ("transformers' Trainer", "padding, chunked loss", "shared prefix, buckets, chunked loss")
     for way, what in zip("abc", names, strict=True):
         ratios[way] = statistics.median(a / own for a, own in zip(seconds["a"], seconds[way], strict=True))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import small_stages
 import tiny
+from filelock import FileLock
 from small_workspace import Small
 
 from vantage.pipeline.workspace import Workspace
@@ -35,10 +37,19 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tiny.Tiny:
-    """The tiny workspace after `dvc repro` from scans to registry; to be looked at and copied only."""
-    workspace = tiny.make(tmp_path_factory.mktemp("tiny") / "workspace")
-    workspace.dvc("repro")
-    return workspace
+    """The tiny workspace after `dvc repro` from scans to registry; to be looked at and copied only.
+
+    It is made once, whichever worker comes first; then no command runs in it, and each worker has a copy.
+    """
+    own = tmp_path_factory.mktemp("tiny")
+    common = own.parents[1] if "PYTEST_XDIST_WORKER" in os.environ else own
+    where = common / "tiny_workspace.txt"
+    with FileLock(common / "tiny_workspace.lock"):
+        if not where.is_file():
+            made = tiny.make(own / "made")
+            made.dvc("repro")
+            where.write_text(str(made.root))
+    return tiny.Tiny(Path(where.read_text())).copy(own / "workspace")
 
 
 @pytest.fixture

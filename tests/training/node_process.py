@@ -6,18 +6,22 @@ import os
 import sys
 from pathlib import Path
 
-from pocket_samples import noise_rooms
-
 from vantage.core.errors import VantageError
 from vantage.pipeline.runner import Request, run_stage
 from vantage.pipeline.stages import STAGES
 from vantage.pipeline.watch import PlainWatcher
 from vantage.pipeline.workspace import Workspace
-from vantage.training import processes, stage
 
-# Children of the pool import this file too.
-stage.load_samples = lambda *_: noise_rooms()
-processes.PROGRAM = (str(Path(__file__).with_name("arm_process.py")),)
+if __name__ != "__main__" or "RANK" in os.environ:
+    from vantage.training import processes
+
+    processes.PROGRAM = (str(Path(__file__).with_name("arm_process.py")),)
+if __name__ != "__main__":  # a child of the pool imports this file too, and alone needs the training itself
+    from pocket_samples import noise_rooms
+
+    from vantage.training import stage
+
+    stage.load_samples = lambda *_: noise_rooms()
 
 if __name__ == "__main__":
     table = {name: STAGES[name] for name in ("finetune", "download")}
