@@ -11,12 +11,13 @@ from test_asked import base, config, inputs, task
 
 from vantage.core.errors import ParameterError
 from vantage.core.tasks import Task
+from vantage.models.config import BaseConfig
 from vantage.training.config import ArmConfig, FinetuneConfig
 from vantage.training.vlm_arm import prepare_vlm
 
 __all__ = ["base", "inputs"]  # fixtures
 
-PLAIN = FinetuneConfig("no such base", arms={"a": ArmConfig("multiview")})
+PLAIN = FinetuneConfig(BaseConfig("no such base"), arms={"a": ArmConfig("multiview")})
 
 
 @pytest.mark.parametrize(
