@@ -302,7 +302,7 @@ def test_a_base_that_is_not_there_or_another_is_refused(
     workspace: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = trained(workspace, "embedding")
-    with pytest.raises(ContractError, match=r"promote\.base"):
+    with pytest.raises(ContractError, match=r"base\.model"):
         (tmp_path / "a").mkdir()
         stage_weights(tmp_path / "a", adapter, PromoteConfig())
     (tmp_path / "b").mkdir()

@@ -23,7 +23,7 @@ __all__ = ["base", "inputs"]  # fixtures
 
 def held(folder: Path, weights: Any) -> FinetuneConfig:
     plain = config(folder, 2, steps=4)
-    return replace(plain, vlm=replace(plain.vlm, weights=weights))
+    return replace(plain, base=replace(plain.base, weights=weights))
 
 
 def losses(folder: Path) -> np.ndarray:
