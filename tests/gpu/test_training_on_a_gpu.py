@@ -17,6 +17,7 @@ pytest.importorskip("annotated_types", reason="no annotated-types, which the con
 from toy import Toy, ToySource  # noqa: E402
 from toy_process import SHARDED, result, toy, trained  # noqa: E402
 
+from vantage.core.errors import ResourceError  # noqa: E402
 from vantage.core.progress import Silent  # noqa: E402
 from vantage.training.checkpoint import LAST, read  # noqa: E402
 from vantage.training.loop import Outcome, Plan, train  # noqa: E402
@@ -91,6 +92,18 @@ def test_training_leaves_the_devices_random_numbers_alone(tmp_path: Path, place:
     toys(tmp_path, dropout=0.3)
     after = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_a_gpu_that_is_too_small_is_said_with_what_to_do(tmp_path: Path) -> None:
+    class Large(Toy):
+        def forward(self, batch: Any) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has")
+
+    with pytest.raises(
+        ResourceError, match=r"(?s)too small.*step 1.*2\.00 GiB.*gradient_checkpointing"
+    ) as found:
+        toys(tmp_path, kind=Large)
+    assert "GPU 0 has" not in str(found.value)
 
 
 @pytest.mark.parametrize("site", ["pre_vit", "post_vit"])
