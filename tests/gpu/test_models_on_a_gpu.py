@@ -158,6 +158,7 @@ def test_what_is_drawn_from_a_seed_leaves_the_devices_random_numbers_alone(devic
 def test_a_registered_model_answers_on_the_gpu(tmp_path: Path, device: str) -> None:
     if device == "cpu" and torch.cuda.is_available():
         pytest.skip("it takes the GPU that is here")
+    pytest.importorskip("pydantic", reason="no pydantic, which an adapter's description needs")
     from vantage.models.loading import load_vlm
     from vantage.models.vlm.checkpoint import save_adapter
     from vantage.registry.served_base import ServedBase

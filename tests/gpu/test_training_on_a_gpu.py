@@ -127,6 +127,23 @@ def test_an_arm_of_the_pocket_model_learns(tmp_path: Path, site: str, place: str
     assert np.allclose(losses[1], losses[2], atol=1e-4)
 
 
+def test_features_of_a_model_that_moves_afterwards_are_found(device: str) -> None:
+    """A sharded model is moved by its wrapper."""
+    from pocket_samples import SMALL, noise_rooms
+
+    from vantage.models.pocket import build
+    from vantage.training.arm import Arm
+    from vantage.training.collate import ArmBatches
+    from vantage.training.config import ArmConfig
+
+    rooms = noise_rooms()
+    arm = Arm(build(SMALL, seed=1), ArmConfig(site="post_vit"), rooms, seed=0)
+    (batch,) = ArmBatches(rooms, 0, scenes=2, questions=3, coordinates="true").batch(0, 0, 1)
+    arm.prepare()
+    before = arm(batch).total
+    assert torch.allclose(arm.to(device)(batch).total.cpu(), before, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["llava", "qwen2_5_vl"])
 @pytest.mark.parametrize("tune", ["projector", "lora"])
 def test_a_stock_model_learns_in_bfloat16(tmp_path: Path, name: str, tune: str, place: str) -> None:

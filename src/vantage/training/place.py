@@ -45,7 +45,17 @@ def accelerator() -> Accelerator:
 
     Precision and accumulation are the loop's own: both must weigh by learned tokens and be the same bytes for
     a process alone.
+
+    Raises:
+        ParameterError: more processes on this machine than it has GPUs.
     """
+    gpus_here, processes = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if 0 < gpus_here < processes:
+        raise ParameterError(
+            "more processes on a machine than GPUs", where="finetune.processes",
+            expected=f"{gpus_here} at most", found=processes,
+            hint='hide the GPUs (CUDA_VISIBLE_DEVICES="") to train on the CPU',
+        )  # fmt: skip
     count = torch.get_num_threads()
     # A recipe's head may have nothing to learn from a batch.
     spread = DistributedDataParallelKwargs(find_unused_parameters=True)
