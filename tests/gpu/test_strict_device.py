@@ -21,9 +21,9 @@ HERE = Path(__file__).parent
 #: Of each kind of body as many as some seconds allow; the rest has been run by hand and takes minutes.
 CHOSEN = (
     "test_models_on_a_gpu or rows_and_gradients or (zero_is_bit and not smolvlm)"
-    " or (llava and a_point_reaches) or whole_logits or (shared_views_give and sdpa) or scores_are or accumulated or after_a_stop"
-    " or random_numbers or losses_are or moves_afterwards or (pocket_model_learns and post_vit)"
-    " or (stock_model_learns and llava and lora)"
+    " or (llava and a_point_reaches) or whole_logits or (shared_views_give and sdpa)"
+    " or scores_are or accumulated or after_a_stop or random_numbers or losses_are"
+    " or moves_afterwards or (pocket_model_learns and post_vit) or (stock_model_learns and llava and lora)"
 )
 
 
