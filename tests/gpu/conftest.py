@@ -41,9 +41,11 @@ def place(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Layers are small here."""
+    """Layers are small here; convolutions in float32 are, also where a GPU may round them to TF32."""
     torch = pytest.importorskip("torch")
-    before = torch.get_num_threads()
+    before = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
     yield
-    torch.set_num_threads(before)
+    torch.set_num_threads(before[0])
+    torch.backends.cudnn.allow_tf32 = before[1]

@@ -20,6 +20,7 @@ from tiny_vlms import CASES, FAMILY_CASES, Case  # noqa: E402
 from vlm_samples import SMALL, samples  # noqa: E402
 from watched_sites import bare  # noqa: E402
 
+from vantage.core.errors import ResourceError  # noqa: E402
 from vantage.models.answering import PocketVLM  # noqa: E402
 from vantage.models.drawing import drawn_from  # noqa: E402
 from vantage.models.families import Site  # noqa: E402
@@ -66,6 +67,16 @@ def test_answers_are_those_of_a_cpu(name: str, device: str) -> None:
         said = answered(maker, requests(maker.family.placeholder, 4), stop=(" w2",))
         found[where] = {key: (one.text, one.finish, one.tokens) for key, one in said.items()}
     assert found[device] == found["cpu"]
+
+
+def test_a_batch_that_is_too_large_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def large(**_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    maker = speaking("llava")
+    monkeypatch.setattr(maker.model, "generate", large)
+    with pytest.raises(ResourceError, match=r"(?s)too small.*4 requests.*2\.00 GiB.*token-budget"):
+        answered(maker, requests(maker.family.placeholder, 4))
 
 
 def situated(name: str, where: str) -> tuple[SpatialVlm, Any, Any]:
@@ -142,3 +153,23 @@ def test_what_is_drawn_from_a_seed_leaves_the_devices_random_numbers_alone(devic
     build(PocketShape(), seed=1)
     after = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_a_registered_model_answers_on_the_gpu(tmp_path: Path, device: str) -> None:
+    if device == "cpu" and torch.cuda.is_available():
+        pytest.skip("it takes the GPU that is here")
+    pytest.importorskip("pydantic", reason="no pydantic, which an adapter's description needs")
+    from vantage.models.loading import load_vlm
+    from vantage.models.vlm.checkpoint import save_adapter
+    from vantage.registry.served_base import ServedBase
+    from vantage.registry.vlm_serving import VlmAnswerer
+
+    prepare, folder, adapter = preparer("llava"), tmp_path / "base", tmp_path / "adapter"
+    for part in (prepare.model, prepare.tokenizer, prepare.image_processor):
+        part.save_pretrained(folder)
+    base = load_vlm(folder)
+    model = SpatialVlm(base.model, VlmConfig(InjectionConfig("post_vit")), 0)
+    save_adapter(adapter, model, base.identity, {"recipe": "multiview", "dialogs": "single", "align": None})
+    ServedBase("local", "", base.identity.fingerprint).write(folder)
+    served = VlmAnswerer.load(folder, adapter)
+    assert {p.device.type for p in served._vlm.model.parameters()} == {device}

@@ -17,6 +17,7 @@ pytest.importorskip("annotated_types", reason="no annotated-types, which the con
 from toy import Toy, ToySource  # noqa: E402
 from toy_process import SHARDED, result, toy, trained  # noqa: E402
 
+from vantage.core.errors import ResourceError  # noqa: E402
 from vantage.core.progress import Silent  # noqa: E402
 from vantage.training.checkpoint import LAST, read  # noqa: E402
 from vantage.training.loop import Outcome, Plan, train  # noqa: E402
@@ -93,6 +94,18 @@ def test_training_leaves_the_devices_random_numbers_alone(tmp_path: Path, place:
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
+def test_a_gpu_that_is_too_small_is_said_with_what_to_do(tmp_path: Path) -> None:
+    class Large(Toy):
+        def forward(self, batch: Any) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has")
+
+    with pytest.raises(
+        ResourceError, match=r"(?s)too small.*step 1.*2\.00 GiB.*gradient_checkpointing"
+    ) as found:
+        toys(tmp_path, kind=Large)
+    assert "GPU 0 has" not in str(found.value)
+
+
 @pytest.mark.parametrize("site", ["pre_vit", "post_vit"])
 def test_an_arm_of_the_pocket_model_learns(tmp_path: Path, site: str, place: str) -> None:
     from pocket_samples import SMALL, noise_rooms
@@ -112,6 +125,23 @@ def test_an_arm_of_the_pocket_model_learns(tmp_path: Path, site: str, place: str
         assert {p.device.type for p in arm.parameters()} == {place}
     assert sum(losses[1][-5:]) < 0.8 * sum(losses[1][:5])
     assert np.allclose(losses[1], losses[2], atol=1e-4)
+
+
+def test_features_of_a_model_that_moves_afterwards_are_found(device: str) -> None:
+    """A sharded model is moved by its wrapper."""
+    from pocket_samples import SMALL, noise_rooms
+
+    from vantage.models.pocket import build
+    from vantage.training.arm import Arm
+    from vantage.training.collate import ArmBatches
+    from vantage.training.config import ArmConfig
+
+    rooms = noise_rooms()
+    arm = Arm(build(SMALL, seed=1), ArmConfig(site="post_vit"), rooms, seed=0)
+    (batch,) = ArmBatches(rooms, 0, scenes=2, questions=3, coordinates="true").batch(0, 0, 1)
+    arm.prepare()
+    before = arm(batch).total
+    assert torch.allclose(arm.to(device)(batch).total.cpu(), before, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["llava", "qwen2_5_vl"])

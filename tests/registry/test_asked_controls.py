@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).parents[1] / "evaluation" / "running"))
 from asked_rooms import Rooms, rooms
 
 from vantage.align.controls import GREY
+from vantage.core.errors import ResourceError
 from vantage.evaluation.benchmarks.names import BENCHMARKS
 from vantage.evaluation.running.ask import Answer, Ask, SetAside
 from vantage.evaluation.running.controls import CONTROLS, Control, under
@@ -131,3 +132,13 @@ def test_an_adapters_description_tells_whether_coordinates_reach_the_model(tmp_p
         record = {"record": RECORD, "version": VERSION, **own, "about": about}
         (folder / "adapter" / "config.json").write_text(json.dumps(record))
         assert Abilities.of(folder).coordinates is reach
+
+
+def test_a_machine_that_is_too_small_sets_no_question_aside(asked: Rooms) -> None:
+    class Small:
+        def predict(self, request: Mapping[str, Any]) -> Any:
+            raise ResourceError("the GPU's memory is too small")
+
+    who = RegisteredAnswerer(Small(), "digest")
+    with pytest.raises(ResourceError, match="memory"):
+        list(who.answers(asks(asked, PosedViews(asked.scans, 2, origin="aligned"), "")))

@@ -260,3 +260,11 @@ def test_auto_precision_takes_no_gpu_that_only_imitates_bfloat16(monkeypatch: py
         found = SimpleNamespace(major=major)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device, found=found: found)
         assert place.use_bf16("auto") is native
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NCCL would say that a GPU is there twice, in a process's log."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    with pytest.raises(ParameterError, match=r"(?s)finetune.processes.*2 at most.*3.*CUDA_VISIBLE_DEVICES"):
+        place.accelerator()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vantage.core.errors import ParameterError, VantageError
+from vantage.core.errors import ParameterError, ResourceError, VantageError
 from vantage.core.hashing import digest_tree
 from vantage.evaluation.benchmarks.interface import Benchmark
 from vantage.evaluation.running.annotated import place_fields
@@ -116,6 +116,8 @@ class RegisteredAnswerer:
             )
         except VantageError as error:
             if len(asks) == 1:
+                if isinstance(error, ResourceError):  # of the machine, no refusal of the model's
+                    raise
                 return [SetAside(asks[0].id, _refusal(error))]
             return [one for ask in asks for one in self._records(request, [ask])]
         return records

@@ -86,7 +86,9 @@ class Arm(nn.Module):
                     list(self.base.model.get_image_features(pixel_values=images).pooler_output)
                 )
             else:
-                features = self._features[batch.frames.flatten().to(device)]
+                # Sharded, the model moves after its features were computed.
+                rows = batch.frames.flatten().to(self._features.device)
+                features = self._features[rows].to(device)
                 tokens = self.base.model.multi_modal_projector(features)
         prefix = tokens.reshape(scenes, views * tokens.shape[1], tokens.shape[2])
         positions = prefix_positions(scenes, prefix.shape[1]).to(device)

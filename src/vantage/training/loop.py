@@ -16,6 +16,7 @@ from vantage.core.errors import ResourceError
 from vantage.core.progress import Progress, Silent
 from vantage.core.seeds import priority
 from vantage.core.tracking import NoRun, OpenRun
+from vantage.models.device import gpu_memory
 from vantage.training.ahead import Ahead
 from vantage.training.checkpoint import BEST, LAST, State, capture, read, restore, write
 from vantage.training.place import Precision, accelerator, gpus, mode, recompute, use_bf16
@@ -23,6 +24,8 @@ from vantage.training.protocols import Asked, BatchSource, Prepares, Trainable
 from vantage.training.schedule import optimiser_of, set_rates
 from vantage.training.step import Stepped, Stepper
 from vantage.training.tree import parameter_tree, tree_text
+
+_SMALLER = "lower finetune.vlm.tokens or finetune.scenes, or set finetune.gradient_checkpointing"
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,8 @@ class _Training:
         for step, micros in ahead:
             torch.manual_seed(priority(plan.seed, "training", step, rank) % 2**63)
             share = set_rates(self.optimiser, step, plan.steps, plan.warm_up)
-            stepped = self.stepper.learn(self.source, step, micros, self.optimiser)
+            with gpu_memory(f"step {step + 1}", _SMALLER):
+                stepped = self.stepper.learn(self.source, step, micros, self.optimiser)
             state.losses.append(stepped.loss)
             self._track(step, stepped, share)
             self._tell(first, time.monotonic() - started)

@@ -50,9 +50,16 @@ def accelerator() -> Accelerator:
     Precision, accumulation and compilation are the loop's own, whatever the launcher's settings say: they
     must weigh by learned tokens and be the same bytes for a process alone.
 
-    Raises `ParameterError` as `require_known_launch` does.
+    Raises `ParameterError` as `require_known_launch` does, and for more processes on this machine than GPUs.
     """
     require_known_launch()
+    gpus_here, processes = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if 0 < gpus_here < processes:
+        raise ParameterError(
+            "more processes on a machine than GPUs", where="finetune.processes",
+            expected=f"{gpus_here} at most", found=processes,
+            hint='hide the GPUs (CUDA_VISIBLE_DEVICES="") to train on the CPU',
+        )  # fmt: skip
     count = torch.get_num_threads()
     # A recipe's head may have nothing to learn from a batch.
     spread = DistributedDataParallelKwargs(find_unused_parameters=True)

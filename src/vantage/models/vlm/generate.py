@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from vantage.core.errors import ParameterError, VantageError
+from vantage.models.device import gpu_memory
 from vantage.models.injector import Injector
 from vantage.models.prompts import Preparer, Shown
 from vantage.models.situated import PlaceEstimate, Situated
@@ -21,6 +22,8 @@ from vantage.models.vlm.buckets import Measured, Meter, Plan, plan, prompt_ids
 from vantage.models.vlm.request import Finish, Generated, Refused, Request
 from vantage.models.vlm.sample import Sample, View
 from vantage.models.vlm.tower_once import TowerOnce
+
+_SMALLER = "lower evaluate.vlm.tokens, promote.vlm.tokens or --token-budget"
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class Generator:
             except VantageError as error:
                 refused[one.request.id] = Refused(one.request.id, error.one_line())
         shown = [one.request for one in batch if one.request.id in images]
-        found = iter(self._generate(shown, [images[r.id] for r in shown]) if shown else [])
+        with gpu_memory(f"a batch of {len(shown)} requests", _SMALLER):
+            found = iter(self._generate(shown, [images[r.id] for r in shown]) if shown else [])
         return [refused.get(one.request.id) or next(found) for one in batch]
 
     @torch.no_grad()
