@@ -273,3 +273,17 @@ def test_geometry_that_does_not_add_up_is_refused() -> None:
         BatchGeometry(torch.zeros(4, 3), torch.ones(4, dtype=torch.bool), ((2, 2),), (1,), (2,))
     with pytest.raises(ParameterError, match="no picture"):
         BatchGeometry.of([[]])
+
+
+def test_waves_have_the_same_lengths_in_voxels_as_in_metres() -> None:
+    """Only the origin differs: a network on voxels sees the sixteen metres of its slowest wave too."""
+    metres, voxels = (
+        EncoderConfig("sinusoid_mlp", kind, hidden=16, voxel_m=0.25).build(24)  # type: ignore[arg-type]
+        for kind in ("metres", "voxel")
+    )
+    torch.nn.init.normal_(metres.mlp[-1].weight)  # type: ignore[union-attr, index, arg-type]
+    voxels.load_state_dict(metres.state_dict())
+    xyz = torch.rand(50, 3) * 16 - 8
+    valid = torch.ones(50, dtype=torch.bool)
+    assert torch.allclose(metres(xyz, valid), voxels(xyz / 0.25, valid), atol=1e-4)
+    assert not torch.allclose(metres(xyz, valid), voxels(xyz, valid), atol=1e-2)

@@ -6,7 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
+from vantage.align.config import AlignConfig
 from vantage.core.errors import ParameterError
+from vantage.models.encoders import EncoderConfig
 from vantage.models.recipes import RecipeName, read_options, recipe
 
 
@@ -39,6 +41,21 @@ def test_published_choices_stand_until_an_arm_says_otherwise() -> None:
     assert made("situated", "pre_vit").model.injection.site == "pre_vit"
     assert made("posealign", "none", align={"mode": "prompt"}).model.injection is None
     assert made("posealign", align={"mode": "embed"}).model.injection.encoder.kind == "pose_point"
+
+
+def test_published_numbers_are_what_the_presets_have() -> None:
+    """Loc3R-VLM's weights and bins, N3D-VLM's embedding, PoseAlign3D's adapters, KIST's site and freezing."""
+    situated = made("situated").model.situated
+    weights = (situated.layout_weight, situated.situation_weight, situated.orientation_weight)
+    assert weights == (0.05, 0.075, 3.5) and situated.bins == 36
+    assert situated.sigma_ori_deg == 10.0  # not published; at 36 bins exact from 10 on
+    entry = made("grounded").model.injection
+    assert (entry.site, entry.encoder) == ("post_vit", EncoderConfig("sinusoid", "n3d", scale=1.0))
+    adapters = made("posealign").model.lora
+    assert (adapters.rank, adapters.alpha, adapters.dropout) == (32, 64.0, 0.05)
+    assert made("posealign").align == AlignConfig("transform")
+    assert [made(name).dialogs for name in get_args(RecipeName)] == ["single", "single", "grounded", "single"]
+    assert made("multiview").model.tune == "projector" and not made("multiview").model.tower
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,21 @@ def test_training_ends_once_nothing_was_gained_for_long_enough(tmp_path: Path) -
     assert [step for step, _ in outcome.validation] == [4 * k for k in range(1, len(losses) + 1)]
 
 
+def test_a_run_that_ended_early_leaves_the_best_where_that_is_wanted(tmp_path: Path) -> None:
+    last, _ = run(tmp_path / "last", patience=2)
+    model, outcome = run(tmp_path / "best", patience=2, best=True)
+    losses = [loss for _, loss in outcome.validation]
+    assert len(outcome.losses) < 120
+    assert by_hand(model) == pytest.approx(min(losses), abs=1e-5)
+    assert by_hand(last) == pytest.approx(losses[-1], abs=1e-5) and losses[-1] > min(losses) + 1e-3
+
+
+def test_the_last_step_is_validated_too(tmp_path: Path) -> None:
+    model, outcome = run(tmp_path, steps=10)
+    assert [step for step, _ in outcome.validation] == [4, 8, 10]
+    assert by_hand(model) == pytest.approx(outcome.validation[-1][1], abs=1e-5)
+
+
 def test_the_best_is_kept_beside_the_last(tmp_path: Path) -> None:
     last, outcome = run(tmp_path / "last")
     losses = dict(outcome.validation)

@@ -27,8 +27,10 @@ from vantage.models.injector import InjectionConfig, Injector
 from vantage.models.patch_geometry import PatchGrid
 from vantage.models.prompts import Preparer
 from vantage.models.vlm.batch import NOT_LEARNED, Batch, collate, single_dialogs
+from vantage.models.vlm.model import SpatialVlm, VlmConfig
 from vantage.models.vlm.pose_align import aligned
 from vantage.models.vlm.sample import Sample, Turn
+from vantage.models.vlm.trained import TrainedVlm
 
 CAMERA = Pinhole(64, 48, 60.0, 60.0, 31.5, 23.5)
 NOISE = Perturbation(0.2, 15.0)
@@ -296,3 +298,18 @@ def test_a_place_stays_in_the_world_and_is_not_told_where_the_asker_is_the_origi
     stays = aligned(sample, Pose(level, "q"), AlignConfig("prompt"), 0).place
     assert stays is not None
     assert (stays.x, stays.y, stays.yaw) == pytest.approx((sample.place.x, sample.place.y, sample.place.yaw))
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way.perturbation != Perturbation()])
+def test_a_pose_that_a_user_gives_is_told_as_it_is(way: AlignConfig) -> None:
+    """Training disturbs poses so that a model bears it; in use that would answer from another place."""
+    prepare = prepared("llava")
+    sample, pose = in_world(prepare)[0]
+    vlm = TrainedVlm(SpatialVlm(prepare.model, VlmConfig(None), 0), prepare, way, "single")
+    asked = vlm.asked_from(sample, a_camera(0), CAMERA)
+    exact = aligned(sample, pose, replace(way, perturbation=Perturbation()), seed=0)
+    assert asked.dialogs == exact.dialogs and asked.frame == exact.frame
+    for found, wanted in zip(of(asked), of(exact), strict=True):
+        assert torch.equal(found.xyz, wanted.xyz)
+        assert (found.beside is None) == (wanted.beside is None)
+        assert found.beside is None or wanted.beside is None or torch.equal(found.beside, wanted.beside)

@@ -16,6 +16,7 @@ from vantage.models.injector import InjectionConfig
 from vantage.models.loading import load_vlm
 from vantage.models.prompts import Preparer
 from vantage.models.situated import SituatedConfig, SituatedTokens, add_tokens
+from vantage.models.situated.cameras import withheld
 from vantage.models.vlm.batch import Batch, collate, single_dialogs
 from vantage.models.vlm.checkpoint import export_merged, load_adapter, load_merged, save_adapter
 from vantage.models.vlm.generate import Decoding, Generator
@@ -65,6 +66,26 @@ def test_words_layout_and_place_are_learned_together(name: str) -> None:
     reached = {name for name, p in own.items() if p.grad is not None and p.grad.any()}
     assert set(own) - reached == {"situated.camera.null"}  # every camera is known here
     assert all(model.rate(name) == CONFIG.rates.situated for name in own)
+
+
+def test_cameras_are_withheld_by_the_step_of_the_batch() -> None:
+    """A sample's cameras come and go from step to step; the seed says when, so that a resumed run agrees."""
+    prepare = preparer("llava")
+    tokens = add_tokens(prepare.tokenizer)
+    half = SituatedConfig("aligned", head_width=16, camera_drop=0.5)
+    model = SpatialVlm(prepare.model, replace(CONFIG, situated=half), 0, tokens).train()
+    batch = collate(asked(prepare), prepare, CONFIG.head)
+    assert model.situated is not None
+    seed = model.situated.seed
+    gone = {draw: [withheld(seed, draw, name, 0.5) for name in batch.sample_ids] for draw in range(6)}
+    assert len({tuple(one) for one in gone.values()}) > 2
+    for draw, samples_gone in gone.items():
+        per_image = torch.tensor(samples_gone).repeat_interleave(torch.tensor(batch.geometry.samples))
+        blind = replace(batch, cameras=batch.cameras.masked_fill(per_image[:, None], 0.0))
+        model.train()
+        found = model(replace(batch, draw=draw)).total
+        model.eval()
+        assert torch.equal(found, model(blind).total), draw
 
 
 @pytest.mark.parametrize("name", FAMILIES)
