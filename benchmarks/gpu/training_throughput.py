@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -216,7 +217,8 @@ def with_trainer(data: Data, device: torch.device) -> tuple[Way, list[list[int]]
         arguments = TrainingArguments(
             folder, num_train_epochs=1, per_device_train_batch_size=BATCH, learning_rate=RATE,
             lr_scheduler_type="constant", save_strategy="no", report_to="none", logging_strategy="no",
-            use_cpu=device.type == "cpu", disable_tqdm=True, remove_unused_columns=False, bf16=False,
+            use_cpu=device.type == "cpu", disable_tqdm=True, remove_unused_columns=False,
+            bf16=data.model.dtype == torch.bfloat16,
         )  # fmt: skip
         trainer = Timed(
             model=data.model, train_dataset=list(range(len(data.every))), data_collator=drawn, args=arguments,
@@ -244,11 +246,19 @@ class Made:
         return "benchmark"
 
 
+def spatial_of(model: Any) -> SpatialVlm:
+    """The model as arms train it: what is trained in float32, whatever the base is held in."""
+    spatial = SpatialVlm(model, VlmConfig(None, rates=Rates(projector=RATE)), seed=0)
+    spatial.train_in_float32()
+    return spatial
+
+
 def with_loop(data: Data, batches: Sequence[Batch], tokens: Sequence[int], device: torch.device) -> Way:
     """Ways (b) and (c)."""
     way = Way(tokens=list(tokens), learned=[batch.tokens for batch in batches])
-    spatial = SpatialVlm(data.model, VlmConfig(None, rates=Rates(projector=RATE)), seed=0)
+    spatial = spatial_of(data.model)
     plan = Plan(len(batches), "benchmark", weight_decay=0.0, precision="fp32", resume=False)
+    AcceleratorState._reset_state()  # one of Trainer's precision would be refused
     with tempfile.TemporaryDirectory() as folder:
 
         def run() -> None:
@@ -272,6 +282,7 @@ def measured(device: torch.device, way: Way, run: Any) -> None:
 
 def all_ways(data: Data, device: torch.device, tiny: bool) -> dict[str, Way]:
     """Each way once over all dialogs, its losses checked against those of the others."""
+    spatial_of(data.model)  # Trainer is given the same precisions
     way_a, drawn = with_trainer(data, device)
     padded = [data.padded_batch(numbers) for numbers in drawn]
     way_b = with_loop(data, padded, way_a.tokens, device)
