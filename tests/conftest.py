@@ -13,9 +13,8 @@ from hypothesis import settings
 settings.register_profile("vantage", deadline=None)
 settings.load_profile("vantage")
 
-# Workers side by side share the cores, and models this small gain nothing from a second thread: without this a
-# question to them takes three times the processor time. It must stand before torch is imported, and programs
-# that tests start inherit it.
+# Workers side by side share the cores, and models this small gain nothing from a second thread: with it, a
+# question to them takes three times the processor time. Set before torch is imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
