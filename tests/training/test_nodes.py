@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from vantage.core.errors import ContractError
 from vantage.core.hashing import digest_tree
 
 pytestmark = pytest.mark.slow
@@ -178,6 +179,19 @@ def pair(small_base: Path, tmp_path: Path) -> Iterator[list[Path]]:
 def refused(nodes: list[subprocess.Popen[str]], *said: str) -> None:
     for code, out, err in ended(nodes, 120):
         assert code != 0 and all(text in err for text in said), (out, err)
+
+
+def test_one_that_leaves_with_an_error_is_not_waited_for() -> None:
+    from torch.distributed import HashStore
+
+    from vantage.training import nodes
+
+    store = HashStore()
+    first, second = (nodes.Nodes(store, rank, 2, ()) for rank in range(2))
+    second.end(ContractError("another base"))
+    began = time.monotonic()
+    first.end(ContractError("another base"))
+    assert time.monotonic() - began < nodes._PARTING_S / 2
 
 
 def test_a_node_with_other_parameters_is_named(pair: list[Path]) -> None:

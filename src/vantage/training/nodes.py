@@ -139,6 +139,7 @@ class Nodes:
             if self.rank > 0:
                 said = "" if error is None else f"{_host()}: {_known(error).one_line()}"
                 self._say(f"checked/{self.rank}", said)
+                self._say(f"heard/{self.rank}", "")  # it asks nothing more of the first one
                 return
             self._next(end=None if error is None else described_error(_known(error)))
             for rank in range(1, self.world):

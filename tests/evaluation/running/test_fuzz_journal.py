@@ -75,3 +75,7 @@ def test_lines_that_were_taken_or_broke_the_reader(line: bytes, tmp_path: Path) 
     path.write_bytes(WHOLE + line + b"\n" + line_of(ROWS[0]).encode())
     with pytest.raises(ContractError, match=r"said\.jsonl"):
         read_rows(path, TOLD)
+
+
+def test_an_empty_first_line_is_told_with_what_was_expected(tmp_path: Path) -> None:
+    call(tmp_path / "said.jsonl", b"\n" + WHOLE)

@@ -164,7 +164,9 @@ def _json(path: Path, number: int, line: str) -> dict[str, Any]:
             raise ContractError("not a prediction", where=f"{path}:{number}", found=line[:80])
         line_of(value)  # what is read can be written again
     except ValueError as error:
-        raise ContractError("a damaged line", where=f"{path}:{number}", found=line[:80]) from error
+        raise ContractError(
+            "a damaged line", where=f"{path}:{number}", expected="an object in JSON", found=line[:80]
+        ) from error
     return value
 
 
