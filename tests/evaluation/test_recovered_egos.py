@@ -25,6 +25,7 @@ from vantage.evaluation.recovered_samples import recovered_samples
 from vantage.evaluation.situations import Situation, heldout_questions, situations
 from vantage.evaluation.stage import list_items, predict, report
 from vantage.models.answering import PocketVLM
+from vantage.models.config import BaseConfig
 from vantage.models.vlm.listing import Selection
 from vantage.models.vlm.question_samples import QuestionSamples
 from vantage.records.frames import kept_frames
@@ -141,7 +142,10 @@ def test_the_report_compares_them_and_the_gate_does_not_count_them(
 ) -> None:
     out = tmp_path / "report"
     config = EvaluateConfig(
-        base=str(made.base), resamples=200, controls=("blind",), pose_sources=("recovered_top_target",)
+        base=BaseConfig(str(made.base)),
+        resamples=200,
+        controls=("blind",),
+        pose_sources=("recovered_top_target",),
     )
     rows = []
     for item in list_items(config, ["projector", "embedding"]):

@@ -55,7 +55,9 @@ def _profile(root: Path, name: str) -> Path:
     path = root / "profiles" / f"{name}.yaml"
     if not path.is_file():
         known = sorted(found.stem for found in path.parent.glob("*.yaml"))
-        raise ParameterError("no such profile", where=path.parent, expected=", ".join(known), found=name)
+        raise ParameterError(
+            "no such profile", where=path, expected=", ".join(known) or "a profile there", found=name
+        )
     return path
 
 
