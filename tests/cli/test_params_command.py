@@ -91,6 +91,17 @@ def test_a_base_brings_the_patches_of_the_pictures_that_it_sees(workspace: Path,
     assert back.section("lift").warp(640, 480) == LiftConfig().warp(640, 480)
 
 
+def test_a_folder_named_from_elsewhere_is_found_from_the_workspace(
+    workspace: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(model.parent)
+    assert written(workspace, "--base", model.name).section("finetune").base.model == f"../{model.name}"
+    monkeypatch.chdir(workspace)
+    assert (
+        written(workspace, "--base", f"../{model.name}").section("finetune").base.model == f"../{model.name}"
+    )
+
+
 def test_of_a_hubs_model_only_settings_are_fetched(workspace: Path, model: Path, tmp_path: Path) -> None:
     with hub(model, "someone/some-vlm") as (address, asked):
         found = written(
@@ -112,6 +123,8 @@ def test_what_cannot_be_laid_over_is_refused_and_nothing_written(workspace: Path
     (model / "preprocessor_config.json").unlink()
     done = params(workspace, "--base", str(model), "--write")
     assert done.returncode == 2 and "preprocessor_config.json" in done.stderr
+    done = params(workspace, "--revision", "v1", "--write")
+    assert done.returncode == 2 and "--revision" in done.stderr and "--base" in done.stderr
     done = params(workspace, "--profile", "multivew", "--write")
     assert done.returncode == 2 and "multiview" in done.stderr and "multivew" in done.stderr
     (workspace / "profiles").unlink()

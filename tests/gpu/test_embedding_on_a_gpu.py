@@ -6,28 +6,30 @@ from typing import get_args
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("annotated_types", reason="no annotated-types, which the encoders' configuration needs")
 
-from tiny_vlms import CASES, Case, still  # noqa: E402
-from watched_sites import Watch, alone, bare, chosen, moved  # noqa: E402
+import torch
+from tiny_vlms import CASES, Case, still
+from watched_sites import Watch, alone, bare, chosen, moved
 
-from vantage.models.encoders import EncoderConfig, fresh_encoder  # noqa: E402
-from vantage.models.families import Site  # noqa: E402
-from vantage.models.families.order import Pictures  # noqa: E402
-from vantage.models.injector import InjectionConfig, Injector  # noqa: E402
+from vantage.models.encoders import EncoderConfig, fresh_encoder
+from vantage.models.encoders.config import Kind, Normalisation
+from vantage.models.families import Site
+from vantage.models.families.order import Pictures
+from vantage.models.injector import InjectionConfig, Injector
 
 FAMILIES = ("llava", "qwen2_5_vl", "smolvlm")
-KINDS = ("sinusoid", "mlp", "sinusoid_mlp", "voxel_index", "pose_point")
+KINDS: tuple[Kind, ...] = ("sinusoid", "mlp", "sinusoid_mlp", "voxel_index", "pose_point")
 
 
 def case_on(name: str, device: str) -> Case:
     return CASES[name]().to(torch.device(device), torch.bfloat16)
 
 
-def configured(kind: str) -> EncoderConfig:
-    return EncoderConfig(kind, "voxel" if kind == "voxel_index" else "metres")  # type: ignore[arg-type]
+def configured(kind: Kind) -> EncoderConfig:
+    return EncoderConfig(kind, "voxel" if kind == "voxel_index" else "metres")
 
 
 @torch.no_grad()
@@ -83,10 +85,10 @@ def test_a_point_reaches_exactly_its_patchs_token(name: str, site: Site, device:
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["llava", "qwen2_5_vl"])
 def test_rows_and_gradients_are_those_of_a_cpu_in_float32(
-    name: str, kind: str, normalisation: str, device: str
+    name: str, kind: Kind, normalisation: Normalisation, device: str
 ) -> None:
     """Also in a bfloat16 model: the encoder keeps its precision."""
-    config = EncoderConfig(kind, normalisation)  # type: ignore[arg-type]
+    config = EncoderConfig(kind, normalisation)
     found = {}
     for where in ("cpu", device):
         case = CASES[name]().to(torch.device(where), torch.bfloat16 if where == device else torch.float32)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("annotated_types", reason="no annotated-types, which models' configurations need")
 
-from shared_rows import dialogs_of, one_by_one, require_exact, together  # noqa: E402
-from tiny_vlms import CASES  # noqa: E402
-from torch import nn  # noqa: E402
-from torch.nn.attention import SDPBackend, sdpa_kernel  # noqa: E402
+import torch
+from shared_rows import dialogs_of, one_by_one, require_exact, together
+from tiny_vlms import CASES
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from vantage.models.vlm.batch import NOT_LEARNED  # noqa: E402
-from vantage.models.vlm.cross_entropy import next_token_loss  # noqa: E402
-from vantage.models.vlm.head import OutputHead  # noqa: E402
+from vantage.models.vlm.batch import NOT_LEARNED
+from vantage.models.vlm.cross_entropy import next_token_loss
+from vantage.models.vlm.head import OutputHead
 
 WORDS, WIDTH = 1_000, 64
 

@@ -13,8 +13,10 @@ from vantage.geometry.transforms import R_FLU_RDF, compose
 from vantage.recover.device import WORTH_A_GPU, gpu_for
 from vantage.recover.published import published_scores
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("numba", reason="no numba: there is no kernel to compare with")
+
+import torch
 
 CAMERA = Pinhole(1296, 968, 1169.6, 1167.1, 646.3, 489.9)
 

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate", reason="no accelerate: the loop was not tried on the strict device")
 pytest.importorskip("peft", reason="no peft: adapters were not tried on the strict device")
+
+import torch
+
 if torch.version.cuda or torch.version.hip:
     pytest.skip("this PyTorch has a GPU's own kernels", allow_module_level=True)
 

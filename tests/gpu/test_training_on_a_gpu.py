@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate", reason="no accelerate: the loop was not tested")
 pytest.importorskip("annotated_types", reason="no annotated-types, which the configuration needs")
 
-from toy import Toy, ToySource  # noqa: E402
-from toy_process import SHARDED, result, toy, trained  # noqa: E402
+import torch
+from toy import Toy, ToySource
+from toy_process import SHARDED, result, toy, trained
 
-from vantage.core.errors import ResourceError  # noqa: E402
-from vantage.core.progress import Silent  # noqa: E402
-from vantage.training.checkpoint import LAST, read  # noqa: E402
-from vantage.training.loop import Outcome, Plan, train  # noqa: E402
+from vantage.core.errors import ResourceError
+from vantage.core.progress import Silent
+from vantage.training.checkpoint import LAST, read
+from vantage.training.loop import Outcome, Plan, train
 
 STEPS = 12
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vantage.core.errors import ParameterError
+from vantage.core.sections import shared
 from vantage.pipeline import yaml12
 from vantage.pipeline.params import Params, load_params, merge, parse_override, validate
 from vantage.pipeline.params_text import field_docs, render, render_defaults
-from vantage.pipeline.stages import STAGES
+from vantage.pipeline.stages import STAGES, StageBody
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILES = sorted((REPOSITORY / "profiles").glob("*.yaml"))
@@ -59,6 +61,17 @@ def test_a_shared_section_stands_once_and_reaches_every_stage_that_has_it(tmp_pa
     assert read(tmp_path, "{}", "common.unit=mm").section("total").common.unit == "mm"
     text = render_defaults(small_stages.TABLE)
     assert text.count("common:") == 1 and "  # Of every number.\n  unit: m\n" in text
+
+
+def test_stages_that_mean_different_things_by_a_section_are_refused() -> None:
+    table = small_stages.TABLE | {"other": StageBody("small_stages:make", "test_params:Other")}
+    with pytest.raises(TypeError, match="section common is Common and Inner"):
+        validate({}, table=table)
+
+
+@dataclass(frozen=True)
+class Other:
+    common: small_stages.Inner = field(default_factory=small_stages.Inner, metadata=shared("common"))
 
 
 @pytest.mark.parametrize(

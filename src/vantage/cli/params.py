@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ def show(
     profiles: Sequence[str], base: str, revision: str, defaults: bool, write: bool, workspace: Path | None
 ) -> None:
     """Print parameters to standard output, or write them as the workspace's, after checking them."""
+    if revision and not base:
+        raise ParameterError(
+            "a revision of nothing", where="--revision", expected="--base HUB_ID beside it", found=revision,
+            hint="or set base.revision in params.yaml",
+        )  # fmt: skip
     if defaults and not (profiles or base or write):
         sys.stdout.write(render(validate({})))
         return
@@ -39,7 +45,7 @@ def show(
         # Laid over every key, so that an overlay means the same where the file leaves defaults out.
         params = validate(merge(params.plain(), overlay.value), overlay.where)
     if base:
-        params = validate(_with_base(params, base, revision))
+        params = validate(_with_base(params, _from(root, base), _lift_of(base, revision, params), revision))
     _put(render(params), root if write else None)
 
 
@@ -61,14 +67,21 @@ def _profile(root: Path, name: str) -> Path:
     return path
 
 
-def _with_base(params: Params, base: str, revision: str) -> dict[str, Any]:
-    """The base in its section, and in `lift` what makes patches those of the pictures that it sees."""
-    value, views = params.plain(), params.section("synthesize").views_per_question
+def _from(root: Path, base: str) -> str:
+    """A folder that is named from here as the stages find it, which run in the workspace's folder."""
+    if base == "shipped" or not Path(base).is_dir() or Path(base).is_absolute():
+        return base
+    return os.path.relpath(base, root)
+
+
+def _with_base(params: Params, base: str, lift: Mapping[str, Any], revision: str) -> dict[str, Any]:
+    value = params.plain()
     shared = {**value["base"], "model": base, "revision": revision}
-    return {**value, "base": shared, "lift": {**value["lift"], **_lift_of(base, revision, views)}}
+    return {**value, "base": shared, "lift": {**value["lift"], **lift}}
 
 
-def _lift_of(base: str, revision: str, views: int) -> dict[str, Any]:
+def _lift_of(base: str, revision: str, params: Params) -> dict[str, Any]:
+    """What in `lift` makes patches those of the pictures that the base sees."""
     from vantage.lift.config import LiftConfig
     from vantage.lift.processors.block import lift_block
     from vantage.models.model_files import is_pocket
@@ -81,4 +94,4 @@ def _lift_of(base: str, revision: str, views: int) -> dict[str, Any]:
         from vantage.models.loading import base_folder
 
         folder, _, _ = base_folder(base, revision or None, _SETTINGS)
-    return lift_block(folder, views)
+    return lift_block(folder, params.section("synthesize").views_per_question)

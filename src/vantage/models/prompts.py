@@ -168,9 +168,10 @@ def _tokenizer(folder: Path) -> Any:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # of the tokenizers library: it has no kinds
         known = sorted(path.name for path in folder.glob("*token*"))
+        said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ContractError(
             "the tokenizer cannot be read", where=folder, expected="tokenizer.json, tokenizer_config.json",
-            found=f"{', '.join(known) or 'none'} ({str(error).strip().splitlines()[0][:200]})",
+            found=f"{', '.join(known) or 'none'} ({said})",
             hint="download the model again, its tokenizer too",
         ) from error  # fmt: skip
 

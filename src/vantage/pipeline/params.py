@@ -65,13 +65,19 @@ def own(config: Any) -> dict[str, Any]:
 
 
 def shared_sections(table: Table) -> dict[str, type[Any]]:
-    """The configuration classes of the sections that several stages read, by name."""
+    """The configuration classes of the sections that several stages read, by name.
+
+    Raises `TypeError` for a section that is of two classes.
+    """
     found: dict[str, type[Any]] = {}
     for body in table.values():
         kind = body.load_config()
         if fields := shared_fields(kind):
             hints = typing.get_type_hints(kind)
-            found |= {section: hints[field] for field, section in fields.items()}
+            for field, section in fields.items():
+                known = found.setdefault(section, hints[field])
+                if known is not hints[field]:
+                    raise TypeError(f"section {section} is {known.__name__} and {hints[field].__name__}")
     return found
 
 

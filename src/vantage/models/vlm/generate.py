@@ -23,7 +23,7 @@ from vantage.models.vlm.request import Finish, Generated, Refused, Request
 from vantage.models.vlm.sample import Sample, View
 from vantage.models.vlm.tower_once import TowerOnce
 
-_SMALLER = "lower evaluate.vlm.tokens, promote.vlm.tokens or --token-budget"
+_SMALLER = "lower answering.tokens or --token-budget"
 
 
 @dataclass(frozen=True)
