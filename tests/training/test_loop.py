@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,6 +160,7 @@ def test_rooms_kept_for_validation_choose_the_weights(
 def test_a_killed_run_goes_on_to_the_same_bytes(
     small_base: Path, use_samples: Callable[[], None], tmp_path: Path, item: str
 ) -> None:
+    """Also where the base lies elsewhere by then."""
     use_samples()
     whole = task(tmp_path / "whole", item)
     finetune(whole, config(small_base))
@@ -168,7 +170,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     assert not list(broken.out.iterdir())
     seen = Recorder()
     resumed = task(tmp_path / "broken", item, seen)
-    finetune(resumed, config(small_base))
+    finetune(resumed, config(shutil.copytree(small_base, tmp_path / "moved")))
     assert digest_tree(resumed.out) == digest_tree(whole.out)
     # It did go on: the first step told of after reading frames lies behind the checkpoint.
     assert min(step for step in seen.steps if step) == 20 or 10 not in seen.steps
