@@ -88,6 +88,8 @@ def _families(ax: "Axes", rows: Sequence[ScoreRow], arms: Sequence[str], colors:
 
 
 def _headline(ax: "Axes", row: ScoreRow, arms: Sequence[str], colors: Mapping[str, str]) -> None:
+    from matplotlib.patheffects import withStroke
+
     for at, arm in enumerate(arms):
         bar = row.bars[arm]
         _bar(ax, float(at), bar, 0.62, colors[arm], None)
@@ -103,6 +105,8 @@ def _headline(ax: "Axes", row: ScoreRow, arms: Sequence[str], colors: Mapping[st
             weight="bold",
             color="white" if inside else INK,
             zorder=5,
+            # It may stand on the line of the commonest answer.
+            path_effects=[] if inside else [withStroke(linewidth=3, foreground="white")],
         )
     ax.axvline(row.majority, color=INK, lw=1.4, zorder=4)
     ax.set_yticks([])
